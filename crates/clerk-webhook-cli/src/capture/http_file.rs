@@ -7,8 +7,11 @@ use bytes::Bytes;
 use super::request::Capture;
 
 /// What to do with a file that is not a request.
-const CONVERT: &str = "Write the request as a line such as POST /webhooks/clerk HTTP/1.1, the headers, an empty line, and the \
+pub(super) const CONVERT: &str = "Write the request as a line such as POST /webhooks/clerk HTTP/1.1, the headers, an empty line, and the \
                        exact body; or pass the body with --body, and the headers with --id, --timestamp and --signature";
+
+/// Headers that show that lines are a request, even without a request line.
+const USUAL: [&str; 5] = ["accept", "content-length", "content-type", "host", "user-agent"];
 
 /// Reads one request: a request line, headers, an empty line, and the body to the last byte of the file.
 ///
@@ -17,7 +20,7 @@ const CONVERT: &str = "Write the request as a line such as POST /webhooks/clerk 
 pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
     let mut capture = Capture { place: place.to_owned(), ..Capture::default() };
     let mut rest = bytes.clone();
-    let mut is_first = true;
+    let (mut is_first, mut is_request) = (true, false);
     loop {
         let end = rest.iter().position(|byte| *byte == b'\n');
         let line = rest.split_to(end.map_or(rest.len(), |end| end + 1));
@@ -29,22 +32,29 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
                 capture.recorded.read(&String::from_utf8_lossy(line))?;
             }
             if end.is_none() {
-                return Err(format!("no request found. {CONVERT}"));
+                return Err(incomplete(false));
             }
             continue;
         }
         if line.is_empty() {
             capture.body = rest;
-            return Ok(capture);
+            return if is_request && end.is_some() { Ok(capture) } else { Err(incomplete(is_request)) };
         }
         if let Some((name, value)) = line.strip_prefix(b":").and_then(header) {
+            is_request = true;
             // Of the pseudo-headers of HTTP/2, only the path matters.
             capture.target =
                 (name == "path").then(|| String::from_utf8_lossy(&value).into_owned()).or(capture.target);
-        } else if let Some(header) = header(line) {
-            capture.headers.push(header);
+        } else if let Some((name, value)) = header(line) {
+            let lower = name.to_ascii_lowercase();
+            is_request |=
+                USUAL.contains(&lower.as_str()) || lower.contains("svix") || lower.starts_with("webhook-");
+            capture.headers.push((name, value));
         } else if is_first {
             capture.target = Some(target(&String::from_utf8_lossy(line))?);
+            is_request = true;
+        } else if !is_request {
+            return Err(incomplete(is_request));
         } else {
             let number = capture.headers.len() + 1;
             return Err(format!(
@@ -53,9 +63,14 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
         }
         is_first = false;
         if end.is_none() {
-            return Ok(capture);
+            return Err(incomplete(is_request));
         }
     }
+}
+
+fn incomplete(is_request: bool) -> String {
+    let what = if is_request { "no empty line and no body follow the headers" } else { "no request found" };
+    format!("{what}. {CONVERT}")
 }
 
 /// Splits a header line at its colon.
@@ -66,8 +81,16 @@ fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
     // The characters of RFC 9110, section 5.1.
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let name = name.trim_ascii();
-    (!name.is_empty() && name.iter().all(is_token))
-        .then(|| (String::from_utf8_lossy(name).into_owned(), value))
+    let is_name = !name.is_empty() && name.iter().all(is_token);
+    is_name.then(|| (self::name(&String::from_utf8_lossy(name)), value))
+}
+
+/// Returns the name of a header, also if CGI or WSGI wrote it: `HTTP_SVIX_ID`.
+pub(super) fn name(text: &str) -> String {
+    match text.strip_prefix("HTTP_") {
+        Some(name) => name.to_ascii_lowercase().replace('_', "-"),
+        None => text.to_owned(),
+    }
 }
 
 /// Returns the target of a request line.
@@ -142,6 +165,7 @@ mod tests {
                 ":method: POST\r\n:path: /hook?x\r\n:scheme: https\r\nsvix-id: msg_1\r\n\r\n{}\n",
                 Some("/hook?x"),
             ),
+            ("HTTP_SVIX_ID: msg_1\n\n{}\n", None),
             ("# pasted\n:authority: a\nsvix-id: msg_1\n\n{}\n", None),
         ] {
             let capture = capture(text).unwrap();
@@ -161,6 +185,10 @@ mod tests {
             ("# only a comment\n", "no request found"),
             ("hello", "not a request line or a header. Write the request as"),
             ("HTTP/1.1 200 OK\n\n", "not a request line"),
+            ("2026-11-28T10:00:00Z INFO received a webhook\n\n{}", "no request found. Write the request"),
+            ("type: collection\nname: hook\n- url: http://a\n", "no request found. Write the request"),
+            ("1432:9:websocket;0:~8:response;", "no request found. Write the request"),
+            ("POST / HTTP/1.1\nsvix-id: msg_1\n", "no empty line and no body follow the headers. Write"),
             ("POST / HTTP/1.1\nno header\n\n", "line 1 of the headers is not a header"),
             ("svix-id: msg_1\nno header\n\n", "line 2 of the headers is not a header"),
             ("svix-id: msg_1\n{\"data\":{}}\n", "line 2 of the headers is not a header. Write an empty line"),

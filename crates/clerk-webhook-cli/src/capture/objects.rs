@@ -1,5 +1,7 @@
-//! Reads requests from JSON: lines of `clerk webhooks listen --json`, API Gateway events, objects with headers
-//! and a body, and HAR files.
+//! Reads requests from JSON: lines of `clerk webhooks listen --json`, events of functions, objects with headers
+//! and a body, HAR files, and exports of HTTP clients.
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,53 +10,40 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
+use super::http_file::{self, CONVERT};
 use super::request::Capture;
 
 /// The maximum number of header fields of a request. Each value of an array becomes a field with a copy of
 /// the name.
 const MOST_FIELDS: usize = 1000;
 
-/// The members in which programs store a request. All formats are read alike.
-#[derive(Deserialize)]
-struct Object<'t> {
-    #[serde(borrow)]
-    r#type: Option<&'t RawValue>,
-    headers: Option<Value>,
-    /// All values of repeated headers, in API Gateway's payload format 1.0.
-    #[serde(rename = "multiValueHeaders")]
-    all_headers: Option<Value>,
-    body_b64: Option<String>,
-    #[serde(borrow)]
-    body: Option<&'t RawValue>,
-    #[serde(borrow, rename = "rawBody")]
-    raw_body: Option<&'t RawValue>,
-    #[serde(rename = "isBase64Encoded")]
-    is_base64: Option<bool>,
-    #[serde(rename = "rawPath")]
-    raw_path: Option<Value>,
-    path: Option<Value>,
-    url: Option<Value>,
-    /// An object that contains the request.
-    #[serde(borrow)]
-    request: Option<&'t RawValue>,
-    #[serde(rename = "postData")]
-    post_data: Option<PostData>,
-    #[serde(borrow)]
-    log: Option<&'t RawValue>,
-}
+/// The maximum number of objects and arrays around a request: HAR files have four.
+const MOST_LEVELS: usize = 6;
 
-/// The body of a request in a HAR file.
-#[derive(Deserialize)]
-struct PostData {
-    #[serde(default)]
-    text: String,
-    encoding: Option<String>,
-}
+/// The members in which programs store the headers, the likeliest first. `multiValueHeaders` has all values of
+/// repeated headers.
+const HEADERS: [&str; 4] = ["multiValueHeaders", "headers", "rawHeaders", "header"];
+const BODIES: [&str; 3] = ["rawBody", "body", "postData"];
+const TARGETS: [&str; 4] = ["rawPath", "path", "url", "uri"];
 
-#[derive(Deserialize)]
-struct HarLog<'t> {
-    #[serde(borrow)]
-    entries: Vec<&'t RawValue>,
+/// The members around a request: of HAR files, ngrok, Lambda@Edge, Postman, Insomnia, and logs.
+const AROUND: [&str; 10] =
+    ["request", "req", "event", "log", "entries", "requests", "Records", "cf", "item", "resources"];
+
+/// The members of an object.
+struct Members<'t>(BTreeMap<String, &'t RawValue>);
+
+impl<'t> Members<'t> {
+    /// Returns the first of these members that has a value, with empty values last.
+    fn first(&self, names: &[&str]) -> Option<&'t RawValue> {
+        let values = || names.iter().filter_map(|name| self.0.get(*name).copied());
+        let has_content = |value: &&RawValue| !matches!(value.get(), "null" | "{}" | "[]");
+        values().find(has_content).or_else(|| values().find(|value| value.get() != "null"))
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
 }
 
 /// Reads a sequence of objects. Line breaks between them are optional. The place of a request contains the
@@ -63,7 +52,12 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
     let mut captures = Vec::new();
     for (index, text) in Deserializer::from_slice(bytes).into_iter::<&RawValue>().enumerate() {
         let number = index + 1;
-        let text = text.map_err(|error| format!("object {number} is not JSON: {error}"))?;
+        let text = text.map_err(|error| {
+            format!(
+                "object {number} is not JSON: {error}. If a program printed an object, print it with JSON.stringify or \
+                 json.dumps, with the exact body as a string. {CONVERT}"
+            )
+        })?;
         let values: Vec<&RawValue> = serde_json::from_str(text.get()).unwrap_or_else(|_| vec![text]);
         let mut of_object = Vec::new();
         for value in values {
@@ -87,71 +81,92 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
 const EXPECTED: &str = "expected an object such as {\"headers\": {\"svix-id\": \"…\"}, \"body\": \"…\"}, an event of API \
                         Gateway, a HAR file, or the output of `clerk webhooks listen --json`";
 
-/// Reads the requests in an object. In a HAR file, a request is two objects deep.
-fn requests(value: &RawValue, depth: usize) -> Result<Vec<Capture>, String> {
-    let object: Object<'_> = serde_json::from_str(value.get())
-        .map_err(|error| format!("is not a request: {error}; {EXPECTED}"))?;
-    if depth == 0
-        && let Some(log) = object.log.and_then(|log| serde_json::from_str::<HarLog<'_>>(log.get()).ok())
+/// Reads the requests in an object, or in an array inside an object.
+fn requests(value: &RawValue, level: usize) -> Result<Vec<Capture>, String> {
+    let no_headers = || Err(format!("has no \"headers\": {EXPECTED}"));
+    if level > MOST_LEVELS {
+        return no_headers();
+    }
+    if level > 0
+        && let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(value.get())
     {
+        if let [value] = *values {
+            return requests(value, level + 1);
+        }
         // Most entries are other requests, without a body.
-        let found = log.entries.into_iter().filter_map(|entry| requests(entry, depth + 1).ok()).flatten();
+        let found = values.into_iter().filter_map(|value| requests(value, level + 1).ok()).flatten();
         let is_delivery = |(name, _): &(String, Vec<u8>)| name.to_ascii_lowercase().ends_with("-signature");
         return Ok(found.filter(|capture| capture.headers.iter().any(is_delivery)).collect());
     }
-    if object.headers.is_none()
-        && object.all_headers.is_none()
-        && depth < 2
-        && let Some(request) = object.request
-    {
-        return requests(request, depth + 1);
+    let members = serde_json::from_str(value.get()).map(Members);
+    let members = members.map_err(|_| format!("is not a request: {EXPECTED}"))?;
+    if let Some(headers) = members.first(&HEADERS) {
+        return capture(&members, headers).map(|capture| vec![capture]);
     }
-    let is_event = object.r#type.is_none_or(|kind| kind.get() == "\"event\"");
-    let has_headers = object.headers.is_some() || object.all_headers.is_some();
-    if !is_event && !has_headers {
-        return match object.r#type.map(|kind| kind.get().contains('.')) {
-            Some(true) => Err(
-                "is the body of an event without its headers: pass the file with --body, and the headers \
-                               with --id, --timestamp and --signature"
-                    .to_owned(),
-            ),
-            _ => Ok(Vec::new()),
-        };
+    let around = AROUND.iter().filter_map(|name| members.0.get(*name));
+    if let Some(inner) = around.into_iter().find(|inner| inner.get().starts_with(['{', '['])) {
+        return requests(inner, level + 1);
     }
-    capture(object).map(|capture| vec![capture])
+    match members.text("type").as_deref() {
+        Some("event") | None => no_headers(),
+        Some(kind) if kind.contains('.') => Err(
+            "is the body of an event without its headers: pass the file with --body, and the headers with --id, \
+             --timestamp and --signature"
+                .to_owned(),
+        ),
+        Some(_) => Ok(Vec::new()),
+    }
 }
 
-fn capture(object: Object<'_>) -> Result<Capture, String> {
-    let headers = object
-        .all_headers
-        .filter(|all| !all.is_null() && all.as_object().is_none_or(|all| !all.is_empty()))
-        .or(object.headers);
-    let headers = fields(headers.ok_or_else(|| format!("has no \"headers\": {EXPECTED}"))?)?;
-    let decoded = |text: &str, name: &str| {
-        STANDARD.decode(text).map(Bytes::from).map_err(|_| format!("has a \"{name}\" that is not base64"))
-    };
-    let body = object.raw_body.or(object.body);
-    let body = match (&object.body_b64, body, &object.post_data) {
-        (Some(text), ..) => decoded(text, "body_b64")?,
-        (None, Some(body), _) => match serde_json::from_str::<String>(body.get()) {
-            Ok(text) if object.is_base64 == Some(true) => decoded(&text, "body")?,
-            Ok(text) => text.into(),
-            // A parsed body: the diagnosis tells whether its text is the text that was signed.
-            Err(_) => body.get().to_owned().into(),
-        },
-        (None, None, Some(PostData { text, encoding })) => match encoding.as_deref() {
-            Some("base64") => decoded(text, "text")?,
-            _ => text.clone().into(),
-        },
+fn capture(members: &Members<'_>, headers: &RawValue) -> Result<Capture, String> {
+    // Charles writes an object with the headers and the first line.
+    let inner = serde_json::from_str::<BTreeMap<String, &RawValue>>(headers.get()).ok();
+    let headers = inner.and_then(|inner| inner.get("headers").copied()).unwrap_or(headers);
+    let headers = fields(serde_json::from_str(headers.get()).unwrap_or_default())?;
+    let is_base64 = members.0.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
+    let body = match (members.text("body_b64"), members.first(&BODIES), members.text("raw")) {
+        (Some(text), ..) => decoded(&text, "body_b64")?,
+        (None, Some(body), _) => body_of(body, is_base64)?,
+        // The inspector of ngrok has the complete request.
+        (None, None, Some(raw)) => return http_file::read("", &decoded(&raw, "raw")?),
         (None, None, None) => return Err(format!("has no \"body\" and no \"body_b64\": {EXPECTED}")),
     };
-    let target = [object.raw_path, object.path, object.url].into_iter().flatten();
-    let target = target.filter_map(|target| target.as_str().map(str::to_owned)).next();
+    let target = TARGETS.iter().find_map(|name| members.text(name));
     Ok(Capture { target, headers, body, ..Capture::default() })
 }
 
-/// Reads headers from an object, from pairs, from objects with `name` and `value`, or from a flat array of
-/// names and values.
+/// Reads a string, a Buffer of Node.js, the text in an object of an export, or an object that was parsed.
+fn body_of(body: &RawValue, is_base64: bool) -> Result<Bytes, String> {
+    #[derive(Deserialize)]
+    struct Buffer {
+        data: Vec<u8>,
+    }
+    #[derive(Deserialize)]
+    struct Exported {
+        #[serde(alias = "data", alias = "raw")]
+        text: String,
+        encoding: Option<String>,
+    }
+    if let Ok(buffer) = serde_json::from_str::<Buffer>(body.get()) {
+        return Ok(buffer.data.into());
+    }
+    let text = serde_json::from_str(body.get()).map(|text| Exported { text, encoding: None });
+    match text.or_else(|_| serde_json::from_str(body.get())) {
+        Ok(Exported { text, encoding }) if is_base64 || encoding.as_deref() == Some("base64") => {
+            decoded(&text, "body")
+        }
+        Ok(Exported { text, .. }) => Ok(text.into()),
+        // A parsed body: the diagnosis tells whether its text is the text that was signed.
+        Err(_) => Ok(body.get().to_owned().into()),
+    }
+}
+
+fn decoded(text: &str, name: &str) -> Result<Bytes, String> {
+    STANDARD.decode(text).map(Bytes::from).map_err(|_| format!("has a \"{name}\" that is not base64"))
+}
+
+/// Reads headers from an object, from pairs, from objects with `name` and `value`, from lines, or from a flat
+/// array of names and values.
 fn fields(headers: Value) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut fields = Vec::new();
     match headers {
@@ -162,8 +177,15 @@ fn fields(headers: Value) -> Result<Vec<(String, Vec<u8>)>, String> {
         }
         Value::Array(headers) if headers.iter().all(Value::is_string) => {
             let texts: Vec<_> = headers.iter().filter_map(Value::as_str).collect();
-            for (name, value) in texts.as_chunks::<2>().0.iter().map(|[name, value]| (name, value)) {
-                add(&mut fields, name, Value::from(*value))?;
+            let lines = texts.iter().map(|text| text.split_once(':').filter(|(name, _)| !name.is_empty()));
+            if let Some(lines) = lines.collect::<Option<Vec<_>>>() {
+                lines
+                    .into_iter()
+                    .try_for_each(|(name, value)| add(&mut fields, name, value.trim().into()))?;
+            } else if let (pairs, []) = texts.as_chunks::<2>() {
+                pairs.iter().try_for_each(|[name, value]| add(&mut fields, name, (*value).into()))?;
+            } else {
+                return Err("has a header without a name or a value".to_owned());
             }
         }
         Value::Array(headers) => {
@@ -189,9 +211,15 @@ fn add(fields: &mut Vec<(String, Vec<u8>)>, name: &str, value: Value) -> Result<
     }
     match value {
         Value::Array(several) => return several.into_iter().try_for_each(|value| add(fields, name, value)),
-        Value::String(text) => fields.push((name.to_owned(), text.into_bytes())),
+        // CloudFront: `{"value": "…"}`.
+        Value::Object(mut object) => {
+            let value = object.remove("multiValue").or_else(|| object.remove("value"));
+            let value = value.ok_or("has a header without a name or a value")?;
+            return add(fields, name, value);
+        }
+        Value::String(text) => fields.push((http_file::name(name), text.into_bytes())),
         Value::Null => {}
-        other => fields.push((name.to_owned(), other.to_string().into_bytes())),
+        other => fields.push((http_file::name(name), other.to_string().into_bytes())),
     }
     Ok(())
 }
@@ -210,6 +238,10 @@ mod tests {
             r#"{"Svix-Id":"msg_1","x-many":["a","b"],"svix-timestamp":1716883200}"#,
             r#"[["Svix-Id","msg_1"],["x-many","a"],["x-many","b"],["svix-timestamp","1716883200"]]"#,
             r#"["Svix-Id","msg_1","x-many","a","x-many","b","svix-timestamp","1716883200"]"#,
+            r#"["Svix-Id: msg_1","x-many: a","x-many:b","svix-timestamp: 1716883200"]"#,
+            r#"{"HTTP_SVIX_ID":"msg_1","HTTP_X_MANY":["a","b"],"HTTP_SVIX_TIMESTAMP":"1716883200"}"#,
+            r#"{"svix-id":[{"key":"Svix-Id","value":"msg_1"}],"svix-timestamp":{"value":"1716883200"},
+                "x-many":{"value":"a","multiValue":[{"value":"a"},{"value":"b"}]}}"#,
             r#"[{"name":"Svix-Id","value":"msg_1"},{"name":"x-many","value":["a","b"]},
                 {"key":"svix-timestamp","value":"1716883200"}]"#,
         ] {
@@ -240,7 +272,10 @@ mod tests {
             (r#"{"type":"ready"}"#, "no delivery"),
             (r#"{"headers":1,"body":""}"#, "neither an object nor an array"),
             (r#"{"headers":[{}],"body":""}"#, "without a name"),
-            (r#"{"log":{"entries":[{"request":{"headers":[],"url":"/"}}]}}"#, "no delivery"),
+            (r#"{"log":{"entries":[{"request":{"headers":[],"url":"/"}}]}}"#, "no \"body\""),
+            (r#"{"log":{"entries":[{"request":{}},{"request":{}}]}}"#, "no delivery"),
+            (r#"{"headers":["svix-id","msg_1","svix-timestamp"],"body":""}"#, "without a name or a value"),
+            (r#"{"headers":{"svix-id":{"text":"msg_1"}},"body":""}"#, "without a name or a value"),
             (&many, "more than 1000 header fields"),
             (&nested, "no \"headers\""),
             ("{", "object 1"),

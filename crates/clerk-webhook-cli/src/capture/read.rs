@@ -110,6 +110,9 @@ fn named(path: &Path, mut capture: Capture) -> Capture {
 fn text_contents(path: &Path) -> Result<(String, Bytes), String> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let (place, bytes) = read_bytes(path)?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(format!("{place} is encoded as UTF-16. Save it as UTF-8"));
+    }
     let start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     Ok((place, bytes.slice(start..)))
 }

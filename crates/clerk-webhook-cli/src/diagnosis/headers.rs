@@ -203,12 +203,11 @@ fn id_readings(name: &str, (value, findings): Value) -> Vec<Value> {
     readings
 }
 
-/// Looks for the headers under the names that CGI and gateways produce.
+/// Looks for the headers under the names that gateways produce.
 fn renamed(capture: &Capture) -> Option<(Set<'_>, Finding)> {
     let plain_name = |name: &str| {
         let name = name.to_ascii_lowercase().replace('_', "-");
-        let name = name.strip_prefix("http-").unwrap_or(&name);
-        name.strip_prefix("x-").unwrap_or(name).to_owned()
+        name.strip_prefix("x-").unwrap_or(&name).to_owned()
     };
     let named = |family| Set::of(capture, family, |other, name| plain_name(other) == name);
     let set = [HeaderFamily::Svix, HeaderFamily::Webhook].map(named).into_iter().find(Set::is_complete)?;

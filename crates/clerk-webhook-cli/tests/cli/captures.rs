@@ -76,6 +76,12 @@ fn reads_requests_in_json() {
     let named: Vec<_> =
         request().headers.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
     let flat: Vec<_> = request().headers.into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let lines: Vec<_> = request().headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let cgi: std::collections::BTreeMap<_, _> = request()
+        .headers
+        .into_iter()
+        .map(|(name, value)| (format!("HTTP_{}", name.to_uppercase().replace('-', "_")), value))
+        .collect();
     let base64 = STANDARD.encode(EVENT);
     let other =
         json!({"request": {"method": "GET", "url": "http://localhost/", "headers": [], "postData": null}});
@@ -96,7 +102,25 @@ fn reads_requests_in_json() {
         json!({"headers": pairs, "body": EVENT}),
         json!({"headers": named.clone(), "body": EVENT}),
         json!({"headers": flat, "rawBody": EVENT, "body": {"parsed": true}}),
+        json!({"headers": lines, "body": EVENT}),
+        json!({"rawHeaders": flat, "body": EVENT}),
+        json!({"headers": cgi, "body": EVENT}),
+        json!({"headers": text(), "body": {"type": "Buffer", "data": EVENT.as_bytes()}}),
         json!({"request": {"headers": text(), "body": EVENT}}),
+        json!({"level": 30, "req": {"method": "POST", "url": "/hook", "headers": text(), "body": EVENT}}),
+        json!({"outcome": "ok", "event": {"request": {"headers": text(), "body": EVENT}}}),
+        // CloudFront, ngrok, Postman, Insomnia and Charles.
+        json!({"Records": [{"cf": {"request": {"uri": "/hook", "headers": headers(|value| json!([{"key": "K", "value": value}])),
+               "body": {"action": "read-only", "data": base64, "encoding": "base64", "inputTruncated": false}}}}]}),
+        json!({"headers": headers(|value| json!({"value": value})), "body": EVENT}),
+        json!({"requests": [{"uri": "/hook", "request": {"headers": headers(|value| json!([value])),
+               "raw": STANDARD.encode(request().http())}, "response": {"raw": ""}}]}),
+        json!({"info": {"name": "hooks"}, "item": [{"name": "hook", "request": {"method": "POST", "header": named,
+               "body": {"mode": "raw", "raw": EVENT}, "url": {"raw": "http://a/"}}}]}),
+        json!({"_type": "export", "resources": [{"_type": "workspace", "name": "a"},
+               {"_type": "request", "url": "/hook", "headers": named, "body": {"mimeType": "a", "text": EVENT}}]}),
+        json!([{"method": "POST", "path": "/hook", "request": {"header": {"firstLine": "POST /", "headers": named},
+               "body": {"text": EVENT, "charset": null}}}]),
         json!([{"headers": text(), "body": EVENT}]),
         har(json!({"mimeType": "application/json", "text": EVENT})),
         har(json!({"mimeType": "application/json", "text": base64, "encoding": "base64"})),
@@ -151,15 +175,42 @@ fn reads_the_command_that_sign_prints() {
 
 #[test]
 fn explains_how_to_convert_other_formats() {
+    let request_line = "Write the request as a line such as POST /webhooks/clerk HTTP/1.1";
+    let wrapped = "expected an object such as {\"headers\": {\"svix-id\": \"…\"}, \"body\": \"…\"}";
+    let print = "print it with JSON.stringify or json.dumps, with the exact body as a string";
     for (text, expected) in [
-        ("hello", "Write the request as a line such as POST /webhooks/clerk HTTP/1.1"),
+        ("hello", request_line),
         (EVENT, "pass the file with --body, and the headers with --id, --timestamp and --signature"),
-        ("{\"headers\":{}}", "expected an object such as"),
+        ("{\"headers\":{}}", wrapped),
         ("curl http://a -d @body.json", "body.json: pass this file with --body"),
-        ("<html>", "Write the request as a line"),
+        ("<html>", request_line),
+        // console.log of an object and of Headers in Node.js, and the entries of Headers.
+        ("{\n  headers: {\n    'svix-id': 'msg_1'\n  },\n  body: { type: 'user.created' }\n}", print),
+        ("Headers {\n  'svix-id': 'msg_1'\n}", request_line),
+        ("[['svix-id', 'msg_1']]", print),
+        ("[[\"svix-id\",\"msg_1\"]]", wrapped),
+        ("{\"svix-id\":\"msg_1\",\"svix-timestamp\":\"1\"}", wrapped),
+        // Python, Ruby, PHP and Go.
+        ("{'HTTP_SVIX_ID': 'msg_1'}", print),
+        ("Headers({'svix-id': 'msg_1'})", request_line),
+        ("{\"HTTP_SVIX_ID\"=>\"msg_1\"}", print),
+        ("Array\n(\n    [HTTP_SVIX_ID] => msg_1\n)\n", request_line),
+        ("map[Svix-Id:[msg_1] Svix-Timestamp:[1]]", request_line),
+        // Logs, mitmproxy, and headers without a body.
+        ("2026-11-28T10:00:00Z INFO webhook\n\n{}", request_line),
+        ("{\"level\":\"info\",\"message\":\"webhook\",\"requestPath\":\"/hook\"}", wrapped),
+        ("1432:9:websocket;0:~8:response;", request_line),
+        ("host: a\nsvix-id: msg_1", "no empty line and no body follow the headers. Write the request"),
+        ("\u{feff}", request_line),
     ] {
         let output = run_with(&["verify", "-"], Some(SECRET), text.as_bytes());
         assert_eq!(output.code, 2, "{output:?}");
         assert!(output.stderr.contains(expected), "{output:?}");
     }
+    let utf_16: Vec<u8> = "\u{feff}POST / HTTP/1.1".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let output = run_with(&["verify", "-"], Some(SECRET), &utf_16);
+    assert!(
+        output.code == 2 && output.stderr.contains("is encoded as UTF-16. Save it as UTF-8"),
+        "{output:?}"
+    );
 }

@@ -108,7 +108,7 @@ fn malformed_headers() {
         ("repeated_header", twice),
         ("mixed_header_families", right().without("svix-id").with("webhook-id", right().value("svix-id"))),
         ("mixed_header_families", both.set("svix-signature", format!("v1,{}", STANDARD.encode([7; 32])))),
-        ("renamed_header", renamed(|name| format!("HTTP_{}", name.to_uppercase().replace('-', "_")))),
+        ("renamed_header", renamed(|name| name.replace('-', "_"))),
         ("renamed_header", renamed(|name| format!("x-{name}"))),
         ("malformed_header", signed(&key(), "msg 1.<timestamp>.<body>", EVENT).set("svix-id", "msg 1")),
         ("malformed_header", right().set("svix-id", "msg.1")),
@@ -304,6 +304,7 @@ fn encoded_and_wrapped_bodies() {
         ("form_encoded", format!("{percent}=").into_bytes()),
         ("form_encoded", format!("payload={EVENT}").into_bytes()),
         ("charset_changed", EVENT.bytes().map(char::from).collect::<String>().into_bytes()),
+        ("charset_changed", EVENT.replace('ë', "Ã«").replace('é', "Ã©").replace('😀', "ðŸ˜€").into_bytes()),
         ("charset_changed", EVENT.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("compressed", compressed(GzEncoder::new(EVENT.as_bytes(), Compression::default()))),
         ("compressed", compressed(ZlibEncoder::new(EVENT.as_bytes(), Compression::default()))),
@@ -329,6 +330,10 @@ fn encoded_and_wrapped_bodies() {
     let latin_1 = EVENT.replace('😀', "ü");
     let bytes: Vec<u8> = latin_1.chars().map(|character| u8::try_from(character).unwrap()).collect();
     check("charset_changed", &CapturedRequest::of(&latin_1).body(bytes));
+    let quoted = EVENT.replace('😀', "“”");
+    let bytes: Vec<u8> =
+        quoted.chars().map(|it| [0x93, 0x94, it as u8]["“”".find(it).map_or(2, |at| at / 3)]).collect();
+    check("charset_changed", &CapturedRequest::of(&quoted).body(bytes));
     let cut = right().with("content-length", EVENT.len().to_string());
     check("truncated", &cut.clone().body(&EVENT[..100]));
     check("object_as_text", &cut.clone().body("[object Object]"));

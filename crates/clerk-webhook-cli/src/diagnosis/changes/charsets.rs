@@ -3,6 +3,9 @@
 use super::super::cause::{Cause, Finding};
 use super::body::{Body, Undone};
 
+/// The characters of Windows-1252 for the bytes from 0x80 to 0x9f.
+const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+
 pub(super) fn decoded(body: &Body<'_>) -> Vec<Undone> {
     let mut undone = Vec::new();
     let mut add = |fact: &str, bytes: Option<Vec<u8>>| {
@@ -12,12 +15,13 @@ pub(super) fn decoded(body: &Body<'_>) -> Vec<Undone> {
     match body.text {
         Some(text) if text.is_ascii() => {}
         Some(text) => {
-            let bytes = text.chars().map(|character| u8::try_from(character).ok()).collect();
-            add("the body was decoded as Latin-1 and encoded as UTF-8", bytes);
+            let bytes = text.chars().map(windows_1252_byte).collect();
+            add("the body was decoded as Latin-1 or Windows-1252 and encoded as UTF-8", bytes);
         }
         None => {
-            let text: String = body.bytes.iter().map(|byte| char::from(*byte)).collect();
-            add("the body is encoded as Latin-1, but UTF-8 was signed", Some(text.into_bytes()));
+            let text: String = body.bytes.iter().map(|byte| windows_1252_character(*byte)).collect();
+            let fact = "the body is encoded as Latin-1 or Windows-1252, but UTF-8 was signed";
+            add(fact, Some(text.into_bytes()));
         }
     }
     let little = matches!(body.bytes.as_ref(), [0xff, 0xfe, ..] | [b'{', 0, ..]);
@@ -30,4 +34,13 @@ pub(super) fn decoded(body: &Body<'_>) -> Vec<Undone> {
     let fact = "the body is encoded as UTF-16, but UTF-8 was signed";
     add(fact, text.ok().map(String::into_bytes));
     undone
+}
+
+fn windows_1252_character(byte: u8) -> char {
+    let index = usize::from(byte).checked_sub(0x80);
+    index.and_then(|index| WINDOWS_1252.chars().nth(index)).unwrap_or(char::from(byte))
+}
+
+fn windows_1252_byte(character: char) -> Option<u8> {
+    (0x80..0xa0).find(|byte| windows_1252_character(*byte) == character).or(u8::try_from(character).ok())
 }
