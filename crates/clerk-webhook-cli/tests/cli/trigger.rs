@@ -1,11 +1,13 @@
 //! `clerk-webhook trigger`: the request that reaches the endpoint, and how the command explains the response.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use crate::support::endpoint::receiver;
 use crate::support::process::{self, SECRET, run, run_with};
 use crate::support::server::{Request, Server, closed_port, response};
 use clerk_webhook_core::{AcceptedHeaders, EventType, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
+use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::{Value, json};
 
 fn accepting() -> Server {
@@ -165,6 +167,82 @@ fn sends_events_about_another_user() {
     let bodies: Vec<_> = server.taken().iter().map(json).collect();
     assert_eq!([&bodies[0]["data"]["id"], &bodies[1]["data"]["id"]], ["user_2", "user_2"]);
     assert_eq!(bodies[0]["data"]["email_addresses"][0]["email_address"], "ada.lovelace+2@example.com");
+}
+
+/// Collects the ids in an event, by their path.
+fn ids(value: &Value, path: &str, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| ids(value, &format!("{path}/{name}"), found));
+        }
+        Value::Array(values) => {
+            (0..values.len()).for_each(|index| ids(&values[index], &format!("{path}/{index}"), found));
+        }
+        Value::String(text) => {
+            let is_id = |(prefix, rest): (&str, &str)| {
+                prefix.bytes().all(|byte| byte.is_ascii_lowercase())
+                    && rest.bytes().any(|byte| byte.is_ascii_uppercase())
+            };
+            if text.split_once('_').is_some_and(is_id) {
+                found.insert(path.to_owned(), text.clone());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The prefixes of the ids of objects that do not belong to one person.
+const SHARED: [&str; 12] = [
+    "acct_", "cpayee_", "cplan_", "cprd_", "dir_", "ent_", "ins_", "org_", "orgdmn_", "perm_", "role_",
+    "samlc_",
+];
+
+/// The members with the ids of other people.
+const OTHERS: [&str; 3] = ["/data/actor/sub", "/data/inviter_id", "/data/public_inviter_data/user_id"];
+
+#[test]
+fn two_users_share_only_the_ids_of_shared_objects() {
+    let names: Vec<_> = AnyFixture::all().map(|fixture| fixture.name()).collect();
+    let events = |options: &[&str]| {
+        let run = run(&[&["trigger", "--dry-run", "--json"], &names[..], options].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let body = |object: Value| serde_json::from_str::<Value>(object["body"].as_str().unwrap()).unwrap();
+        (run.objects().into_iter().map(body).collect::<Vec<_>>(), run.stderr)
+    };
+    let (examples, _) = events(&[]);
+    let [(ones, notes), (others, _)] = ["user_1", "user_2"].map(|user| events(&["--user", user]));
+    let mut changed = 0;
+    for (((name, example), one), other) in names.iter().zip(&examples).zip(&ones).zip(&others) {
+        let has_user = !notes.contains(&format!("{name} has no user"));
+        let mut found = BTreeMap::new();
+        ids(example, "", &mut found);
+        for (path, id) in found {
+            let [one, other] = [one, other].map(|event| event.pointer(&path).unwrap().as_str().unwrap());
+            let is_shared = SHARED.iter().any(|prefix| id.starts_with(prefix));
+            if has_user && !is_shared && !OTHERS.contains(&path.as_str()) {
+                assert!(one != id && other != id && one != other, "{name} {path}: {one} {other}");
+                changed += 1;
+            } else {
+                assert_eq!([one, other], [&id, &id], "{name} {path}");
+            }
+        }
+    }
+    assert!(changed > 200, "{changed}");
+}
+
+#[test]
+fn examples_of_one_object_have_the_same_id() {
+    for (object, path) in [
+        ("user", "/data/id"),
+        ("organization", "/data/id"),
+        ("organizationMembership", "/data/id"),
+        ("organizationMembership", "/data/public_user_data/user_id"),
+    ] {
+        let ids = ["created", "updated", "deleted"].map(|event| {
+            AnyFixture::named(&format!("{object}.{event}")).unwrap().json().pointer(path).cloned()
+        });
+        assert!(ids[0].is_some() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
 }
 
 #[test]
