@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clerk_webhook_core::{Timestamp, Verifier};
 use serde_json::Value;
 
-use crate::support::process::{Run, SECRET, run};
+use crate::support::folder::Folder;
+use crate::support::process::{self, Run, SECRET, run, run_with};
 use crate::support::server::{Request, Server, response};
 
 const HTML: (&str, &str) = ("content-type", "text/html; charset=UTF-8");
@@ -293,6 +294,20 @@ fn a_refusal_is_compared_with_the_response_to_a_forged_delivery() {
         assert_eq!(check["status"], grade, "{run:?}");
         assert_says(&check, &[advice], &[]);
     }
+    // A signed delivery without a response shows nothing, and sending it again does not help.
+    for (status, checks) in [(401, &["unsigned", "stale"][..]), (200, &["unsigned", "forged", "future"])] {
+        let verifier = Verifier::new(SECRET).unwrap();
+        let server = Server::new(move |request: &Request| {
+            let is_signed = verifier.verify(&request.pairs(), &request.body).is_ok();
+            if is_signed { String::new() } else { response(status, &[], "no") }
+        });
+        for check in checks {
+            let (_, check) = doctor(&server, &["--send"], check);
+            assert_says(&check, &["a signed delivery gets no response"], &["--send"]);
+            let (_, check) = doctor(&server, &[], check["check"].as_str().unwrap());
+            assert_says(&check, &["--send"], &["no response"]);
+        }
+    }
     // The request has all headers, so the secret is not the reason. The endpoint fails before it verifies.
     for (answer, finding, expected) in [
         (response(400, &[], "Missing svix headers"), "refused_headers", "no proxy removes svix-id"),
@@ -422,6 +437,21 @@ fn sends_the_user_agent_of_svix_unless_another_is_given() {
     let own = &["--user-agent", "my-agent/2"];
     let with_own = [trigger(&server, own).1, doctor(&server, own, "unsigned").1];
     assert!(server.taken().iter().all(|sent| sent.header("user-agent") == Some("my-agent/2")));
+    let folder = Folder::new("evidence-user-agent");
+    let recorded = run_with(&["sign", "--json"], Some(SECRET), b"{}").stdout;
+    let recorded = folder.write("recorded.ndjson", recorded.as_bytes());
+    let url = server.url();
+    for command in [&["scenario", "signup", "--events", "3"][..], &["replay", &recorded]] {
+        for (options, expected) in [(&[][..], "Svix-Webhooks/1."), (own, "my-agent/2")] {
+            process::run(&[command, &["--to", &url], options].concat());
+            let requests = server.taken();
+            let agents: Vec<_> = requests.iter().filter_map(|sent| sent.header("user-agent")).collect();
+            assert!(
+                !agents.is_empty() && agents.iter().all(|agent| agent.starts_with(expected)),
+                "{agents:?}"
+            );
+        }
+    }
     for report in &with_default {
         assert_says(report, &["has Svix's user agent, but comes from another address"], &[]);
     }

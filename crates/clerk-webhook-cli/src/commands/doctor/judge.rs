@@ -13,6 +13,20 @@ const FAILS: &str =
 
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
 
+/// The response to the signed delivery of `--send`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signed<'a> {
+    NotSent,
+    Unanswered,
+    Answered(&'a Answer),
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn answer(self) -> Option<&'a Answer> {
+        if let Self::Answered(answer) = self { Some(answer) } else { None }
+    }
+}
+
 /// A request that the endpoint must reject.
 #[derive(Debug)]
 pub(super) struct Forbidden {
@@ -55,7 +69,7 @@ pub(super) const FUTURE: Forbidden = Forbidden {
 
 /// Judges the response to an unsigned request. The response to a signed delivery shows what an acceptance
 /// looks like.
-pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
+pub(super) fn unsigned(result: Result<'_>, signed: Signed<'_>) -> Check {
     let check = UNSIGNED.check;
     let answer = match result {
         Ok(answer) if answer.status.is_success() => return acknowledged(&UNSIGNED, answer, signed),
@@ -79,11 +93,11 @@ pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
     let Some(evidence) = evidence::read(answer) else { return ok("") };
     match (evidence.kind, evidence.finding) {
         (Kind::RateLimit, _) => found(check, Status::Warn, answer, evidence),
-        _ if answer.status.is_client_error() && signed.is_some_and(accepts) => {
+        _ if answer.status.is_client_error() && signed.answer().is_some_and(accepts) => {
             ok(", and a signed delivery is accepted")
         }
         _ if answer.status.is_client_error()
-            && signed.is_some_and(|signed| is_past_verification(answer, signed)) =>
+            && signed.answer().is_some_and(|signed| is_past_verification(answer, signed)) =>
         {
             ok(", and a signed delivery gets a different response")
         }
@@ -107,10 +121,17 @@ pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
                 format!(
                     "rejected with {status}, by the endpoint or by authentication or CSRF protection before it"
                 ),
-                if signed.is_some() {
-                    "exempt this path from authentication, and compare the secret: a signed delivery is not accepted either"
-                } else {
-                    "run again with --send: if a signed delivery is accepted, the endpoint itself sent this response"
+                match signed {
+                    Signed::Answered(_) => {
+                        "exempt this path from authentication, and compare the secret: a signed delivery is not accepted either"
+                    }
+                    Signed::Unanswered => {
+                        "exempt this path from authentication, and see the endpoint's log: a signed delivery gets no response"
+                    }
+                    Signed::NotSent => {
+                        "run again with --send and the endpoint's secret: if a signed delivery is accepted, the endpoint \
+                         itself sent this response"
+                    }
                 },
             ),
             _ => Check::warn(
@@ -125,7 +146,7 @@ pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
 }
 
 /// Judges the response to a delivery that the endpoint must reject.
-pub(super) fn forbidden(of: &Forbidden, result: Result<'_>, signed: Option<&Answer>) -> Check {
+pub(super) fn forbidden(of: &Forbidden, result: Result<'_>, signed: Signed<'_>) -> Check {
     let answer = match result {
         Ok(answer) if answer.status.is_success() => return acknowledged(of, answer, signed),
         Ok(answer) => answer,
@@ -148,7 +169,7 @@ pub(super) fn forbidden(of: &Forbidden, result: Result<'_>, signed: Option<&Answ
 ///
 /// 2xx does not prove that the endpoint accepted the request. The response is a proof only if the endpoint
 /// sends the same response to a signed delivery.
-fn acknowledged(of: &Forbidden, answer: &Answer, signed: Option<&Answer>) -> Check {
+fn acknowledged(of: &Forbidden, answer: &Answer, signed: Signed<'_>) -> Check {
     if let Some(evidence) = evidence::read(answer)
         && evidence.kind == Kind::FalseSuccess
     {
@@ -157,7 +178,7 @@ fn acknowledged(of: &Forbidden, answer: &Answer, signed: Option<&Answer>) -> Che
     let status = answer.status.as_u16();
     let what = of.what;
     let (finding, says, advice) = match signed {
-        Some(signed) if !accepts(signed) => (
+        Signed::Answered(signed) if !accepts(signed) => (
             "acknowledged",
             format!(
                 "{what} gets 2xx, but a signed delivery is rejected with {}, so it is unknown whether the endpoint verifies",
@@ -165,23 +186,28 @@ fn acknowledged(of: &Forbidden, answer: &Answer, signed: Option<&Answer>) -> Che
             ),
             "first find out why the endpoint rejects a signed delivery, and then run again",
         ),
-        Some(signed) if alike(answer, signed) == Some(true) => (
+        Signed::Answered(signed) if alike(answer, signed) == Some(true) => (
             of.finding,
             format!(
                 "DANGER: the response to {what} is the same as to a signed delivery, so nothing shows that the endpoint rejects it"
             ),
             of.advice,
         ),
-        Some(_) => (
+        Signed::Answered(_) => (
             "acknowledged",
             format!("{what} gets 2xx, but a signed delivery gets a different response"),
             "respond with 400 to requests that do not verify: Svix counts 2xx as delivered and never sends the event again",
         ),
-        None => (
+        Signed::NotSent | Signed::Unanswered => (
             "acknowledged",
             format!("{what} gets 2xx, so the endpoint accepts it, or rejects it with a wrong status"),
-            "respond with 400 to requests that do not verify. To find out whether the endpoint verifies, run again with \
-             --send and the endpoint's secret",
+            if let Signed::NotSent = signed {
+                "respond with 400 to requests that do not verify. To find out whether the endpoint verifies, run again with \
+                 --send and the endpoint's secret"
+            } else {
+                "respond with 400 to requests that do not verify. Whether the endpoint verifies is unknown, because a signed \
+                 delivery gets no response"
+            },
         ),
     };
     Check::bad(of.check, finding, format!("{status}: {says}"), advice)

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::args::Args;
 use super::check::{Check, Status};
-use super::judge::{self, FORGED, FUTURE, STALE};
+use super::judge::{self, FORGED, FUTURE, STALE, Signed};
 use super::measure;
 use super::report::Report;
 use crate::args::secrets::SecretArgs;
@@ -153,12 +153,16 @@ impl Examination<'_> {
             signed = Some(self.post(client, endpoint, &delivery(secrets)).await);
             forged = Some(self.post(client, endpoint, &forgery).await);
         }
-        let signed_answer = answer_of(signed.as_ref());
+        let signed_state = match &signed {
+            Some(Ok(answer)) => Signed::Answered(answer),
+            Some(Err(_)) => Signed::Unanswered,
+            None => Signed::NotSent,
+        };
 
-        let check = judge::unsigned(unsigned.as_ref(), signed_answer);
+        let check = judge::unsigned(unsigned.as_ref(), signed_state);
         // If something other than the endpoint responds, further probes would not test the endpoint.
         let is_reached = check.status != Status::Bad
-            || signed_answer.is_some_and(judge::accepts)
+            || signed_state.answer().is_some_and(judge::accepts)
             || matches!(
                 check.finding,
                 "accepts_unsigned" | "acknowledged" | "failed_with_2xx" | "server_error"
@@ -177,8 +181,8 @@ impl Examination<'_> {
                 Some(forged) => forged,
                 None => self.post(client, endpoint, &forgery).await,
             };
-            self.report.add(judge::forbidden(&FORGED, forged.as_ref(), signed_answer))?;
-            self.ages(client, endpoint, secrets, signed_answer).await?;
+            self.report.add(judge::forbidden(&FORGED, forged.as_ref(), signed_state))?;
+            self.ages(client, endpoint, secrets, signed_state).await?;
             self.sizes(client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
@@ -197,7 +201,7 @@ impl Examination<'_> {
         client: &Client,
         endpoint: &Endpoint,
         secrets: &[SigningSecret],
-        signed: Option<&Answer>,
+        signed: Signed<'_>,
     ) -> Result<(), Failure> {
         for (forbidden, offset) in [(STALE, -600), (FUTURE, 600)] {
             if secrets.is_empty() {
@@ -209,14 +213,19 @@ impl Examination<'_> {
             let mut check = judge::forbidden(&forbidden, answer.as_ref(), signed);
             if check.status == Status::Ok {
                 check.message.push_str(match signed {
-                    Some(signed) if judge::accepts(signed) => "",
-                    Some(signed)
+                    Signed::Answered(signed) if judge::accepts(signed) => "",
+                    Signed::Answered(signed)
                         if answer.is_ok_and(|answer| judge::is_past_verification(&answer, signed)) =>
                     {
                         ""
                     }
-                    Some(_) => ", perhaps not because of its age: a signed delivery is not accepted either",
-                    None => ", because of its age or its signature; --send shows which",
+                    Signed::Answered(_) => {
+                        ", perhaps not because of its age: a signed delivery is not accepted either"
+                    }
+                    Signed::Unanswered => {
+                        ", perhaps not because of its age: a signed delivery gets no response"
+                    }
+                    Signed::NotSent => ", because of its age or its signature; --send shows which",
                 });
             }
             self.report.add(check)?;
