@@ -82,12 +82,12 @@ fn prints_an_example_on_one_line() {
 #[test]
 fn suggests_a_similar_name_for_an_unknown_one() {
     for (written, expected) in [
-        ("user.create", "did you mean user.created"),
+        ("user.create\u{1b}", "did you mean user.created"),
         ("subscription.past_due", "did you mean subscription.pastDue"),
         ("user.created__sam", "user.created__saml"),
     ] {
         let run = run(&["events", written]);
         assert_eq!(run.code, 2);
-        assert!(run.stderr.contains(expected), "{}", run.stderr);
+        assert!(run.stderr.contains(expected) && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
     }
 }

@@ -33,14 +33,3 @@ fn unknown(written: &str) -> Failure {
         suggest::event(written)
     ))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suggests_a_close_event_for_an_unknown_one() {
-        let Failure::Usage(message) = unknown("user.create\x1b") else { panic!() };
-        assert!(message.contains("did you mean user.created") && !message.contains('\x1b'), "{message}");
-    }
-}
