@@ -2,8 +2,8 @@
 
 use std::env::{self, VarError};
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::sync::OnceLock;
 
 use crate::failure::Failure;
@@ -12,12 +12,15 @@ use crate::output::note;
 /// The name of the file.
 const FILE: &str = ".env";
 
-/// The variables of the file that the command uses.
-static FROM_FILE: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+/// The maximum size of the file, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// The text of the file. The command reads the file when it looks for the first variable that the process lacks.
+static TEXT: OnceLock<Result<String, String>> = OnceLock::new();
 
 /// A variable, with its name and its source as `Display`.
 pub(crate) struct Variable {
-    name: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) value: String,
     is_from_file: bool,
 }
@@ -40,71 +43,87 @@ impl Variable {
     }
 }
 
-/// Returns a variable. A variable of the process takes precedence over the file.
-pub(crate) fn var(name: &'static str) -> Result<Option<Variable>, Failure> {
-    let found = match env::var(name) {
-        Ok(value) => Some((value, false)),
-        Err(VarError::NotPresent) => {
-            let from_file = FROM_FILE.get().into_iter().flatten().find(|(other, _)| *other == name);
-            from_file.map(|(_, value)| (value.clone(), true))
-        }
-        Err(VarError::NotUnicode(_)) => {
-            return Err(Failure::usage(format_args!("{name} is not valid UTF-8")));
-        }
-    };
-    Ok(found.map(|(value, is_from_file)| Variable { name, value, is_from_file }))
+/// Makes [`vars`] ignore the file.
+pub(crate) fn ignore_file() {
+    // Nothing has read the file yet.
+    let _ = TEXT.set(Ok(String::new()));
 }
 
-/// Reads the file.
+/// Returns the variables that are set, of several variables that replace each other.
 ///
-/// A group contains variables that replace each other. If the process has one of them, the file's are not used.
-pub(crate) fn read_file(groups: &[&[&'static str]]) -> Result<(), Failure> {
-    let wanted = groups.iter().filter(|group| group.iter().all(|name| env::var_os(name).is_none()));
-    let wanted: Vec<_> = wanted.flat_map(|group| group.iter().copied()).collect();
-    if wanted.is_empty() {
-        return Ok(());
+/// Reads the file only if the process has none of them.
+pub(crate) fn vars(names: &[&'static str]) -> Result<Vec<Variable>, Failure> {
+    let mut found = Vec::new();
+    for name in names {
+        match env::var(name) {
+            Ok(value) => found.push(Variable { name, value, is_from_file: false }),
+            Err(VarError::NotPresent) => {}
+            Err(VarError::NotUnicode(_)) => {
+                return Err(Failure::usage(format_args!("{name} is not valid UTF-8")));
+            }
+        }
     }
-    let bytes = match fs::read(FILE) {
-        Ok(bytes) => bytes,
+    if found.is_empty() {
+        let text = TEXT.get_or_init(|| read().map_err(|error| error.to_string()));
+        let text = text.as_ref().map_err(|error| {
+            Failure::usage(format_args!("cannot read {FILE}: {error}. --no-env-file ignores the file"))
+        })?;
+        for name in names {
+            let value = value(text, name)?;
+            found.extend(value.map(|value| Variable { name, value, is_from_file: true }));
+        }
+    }
+    Ok(found)
+}
+
+/// Reads the file. Returns an empty text if the file does not exist.
+fn read() -> io::Result<String> {
+    let mut bytes = Vec::new();
+    match File::open(FILE).and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes)) {
+        Ok(length) if length as u64 > MAX_SIZE => Err(io::Error::other("the file is larger than 1 MiB")),
+        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         // A folder can have this name too.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
-            return Ok(());
+            Ok(String::new())
         }
-        Err(error) => {
-            return Err(Failure::usage(format_args!(
-                "cannot read {FILE}: {error}; --no-env-file ignores the file"
-            )));
-        }
-    };
-    // The process reads the file once.
-    let _ = FROM_FILE.set(parse(&bytes, &wanted)?);
-    Ok(())
+        Err(error) => Err(error),
+    }
 }
 
-/// Returns the first value of each wanted variable. Other lines may be malformed.
-fn parse(bytes: &[u8], wanted: &[&'static str]) -> Result<Vec<(&'static str, String)>, Failure> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut found = Vec::new();
-    // Errors are skipped, and not shown, because they contain lines of the file.
-    for (name, value) in dotenvy::from_read_iter(bytes).flatten() {
-        let Some(name) = wanted.iter().copied().find(|wanted| *wanted == name) else { continue };
-        if !found.iter().any(|(other, _)| *other == name) {
-            found.push((name, value));
+/// Returns the first value of a variable. Other lines may be malformed.
+fn value(text: &str, name: &str) -> Result<Option<String>, Failure> {
+    for (line, number) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((_, value)) = line.split_once('=').filter(|(before, _)| before.trim() == name) else {
+            continue;
+        };
+        return match unquoted(value.trim()) {
+            Some(value) => Ok(Some(value.to_owned())),
+            None => Err(Failure::usage(format_args!(
+                "cannot read {name} in line {number} of {FILE}: write the value on one line in UTF-8, without quotes or \
+                 completely in quotes. --no-env-file ignores the file"
+            ))),
+        };
+    }
+    Ok(None)
+}
+
+/// Returns a value without its quotes and without the comment after it, or `None` if it is malformed.
+fn unquoted(value: &str) -> Option<&str> {
+    let is_comment = |rest: &str| rest.trim_start().starts_with('#') && rest.starts_with(char::is_whitespace);
+    let value = match value.chars().next() {
+        Some(quote @ ('\'' | '"')) => {
+            let (value, rest) = value.get(1..)?.split_once(quote)?;
+            (rest.is_empty() || is_comment(rest)).then_some(value)?
         }
-    }
-    let assigned = |name: &str| {
-        String::from_utf8_lossy(bytes).lines().any(|line| {
-            let line = line.trim_start().trim_start_matches("export ").trim_start();
-            line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
-        })
+        Some('#') => "",
+        _ => {
+            let comment = value.char_indices().find(|(at, _)| value.get(*at..).is_some_and(is_comment));
+            comment.and_then(|(at, _)| value.get(..at)).unwrap_or(value)
+        }
     };
-    let lost = wanted.iter().find(|name| !found.iter().any(|(other, _)| other == *name) && assigned(name));
-    match lost {
-        Some(name) => Err(Failure::usage(format_args!(
-            "{FILE} has a malformed value of {name}: put the value in single quotes, or ignore the file with --no-env-file"
-        ))),
-        None => Ok(found),
-    }
+    (!value.contains(char::REPLACEMENT_CHARACTER)).then_some(value)
 }
 
 #[cfg(test)]
@@ -112,30 +131,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_wanted_variables_in_a_file() {
-        for (file, expected) in [
-            ("A=1\nB=2\n", &[("A", "1")][..]),
-            ("\u{feff}A=1\r\n", &[("A", "1")]),
-            ("export A='1 # 2' # comment\n", &[("A", "1 # 2")]),
-            ("A=1\nA=2\nC=3", &[("A", "1"), ("C", "3")]),
-            ("A=\n", &[("A", "")]),
-            ("malformed line\nA=1\n", &[("A", "1")]),
-            ("# A=1\n", &[]),
-            ("", &[]),
+    fn reads_the_first_value_of_a_variable() {
+        for (text, expected) in [
+            ("A=1\nB=2\n", Some("1")),
+            ("\u{feff}A=1\r\nB=2\r\n", Some("1")),
+            ("A=1\nA=2\n", Some("1")),
+            ("  export A = 1  ", Some("1")),
+            ("A=pa$word${B}`x`\\n", Some("pa$word${B}`x`\\n")),
+            ("A=\"pa$word\\n\"", Some("pa$word\\n")),
+            ("A='1 # 2' # comment", Some("1 # 2")),
+            ("A=a#b # comment", Some("a#b")),
+            ("A=a b\t# comment", Some("a b")),
+            ("A=it's", Some("it's")),
+            ("A='say \"hi\"'", Some("say \"hi\"")),
+            ("A=b=c==", Some("b=c==")),
+            ("A=", Some("")),
+            ("A= # comment", Some("")),
+            ("A=''", Some("")),
+            // Malformed lines of other variables, and text without a variable.
+            ("B=it's open\nC='open\nD=\"\u{fffd}\n=\nA=1\n", Some("1")),
+            ("# A=1\nAA=1\nB=A=1\nA\n", None),
+            ("", None),
         ] {
-            let found = parse(file.as_bytes(), &["A", "C"]).unwrap();
-            let found: Vec<_> = found.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!(found, expected, "{file:?}");
+            assert_eq!(value(text, "A").unwrap().as_deref(), expected, "{text:?}");
         }
     }
 
     #[test]
     fn rejects_malformed_values_without_showing_them() {
-        for file in
-            [&b"A=hidden hidden\n"[..], b" export A = 'hidden\n", b"B='open\nA=hidden\n", b"A=hidden\xff\n"]
-        {
-            let Err(Failure::Usage(message)) = parse(file, &["A"]) else { panic!("{file:?}") };
-            assert!(!message.contains("hidden") && message.contains("--no-env-file"), "{message}");
+        for malformed in ["'hidden", "\"hidden'", "'hid'den", "'hidden'#x", "'hidden' x", "hidden\u{fffd}"] {
+            let Err(Failure::Usage(message)) = value(&format!("B=1\nA={malformed}\n"), "A") else {
+                panic!("{malformed}")
+            };
+            assert!(message.contains("A in line 2 of .env") && !message.contains("hid"), "{message}");
         }
     }
 }

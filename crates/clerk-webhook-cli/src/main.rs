@@ -73,8 +73,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         let overview = Cli::command().help_template(OVERVIEW).render_help();
         return output.line(overview.ansi().to_string().trim_end());
     };
-    if !cli.no_env_file {
-        environment::read_file(command.variables())?;
+    if cli.no_env_file {
+        environment::ignore_file();
     }
     command.run(Cli::command, output)
 }

@@ -60,11 +60,6 @@ impl Output {
         }
     }
 
-    /// Writes a note to standard error, so that standard output contains only results.
-    pub(crate) fn note(&self, text: impl fmt::Display) {
-        note(text);
-    }
-
     /// Prints why a command failed, and returns its exit code.
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         let told = match failure {
@@ -81,7 +76,7 @@ impl Output {
     }
 }
 
-/// Writes a note to standard error.
+/// Writes a note to standard error, so that standard output contains only results.
 pub(crate) fn note(text: impl fmt::Display) {
     // A note that cannot be printed does not fail the command.
     let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);

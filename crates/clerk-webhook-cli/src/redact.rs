@@ -146,7 +146,7 @@ fn hidden(value: &Value) -> Value {
 }
 
 /// If the text is a link, redacts its query, which can contain a ticket.
-fn without_query(text: &str) -> String {
+pub(crate) fn without_query(text: &str) -> String {
     let is_link = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     match text.find(['?', '#']).filter(|_| is_link) {
         Some(end) => format!("{}[redacted]", &text[..=end]),
@@ -214,51 +214,29 @@ mod tests {
             assert!(event.pointer(place).is_some());
             assert_eq!(shown.pointer(place), event.pointer(place), "{place}");
         }
-        let failed = AnyFixture::named("paymentAttempt.updated__failed").unwrap().json();
-        assert_eq!(redact(&failed), failed);
-        let error =
-            json!({ "type": "a", "data": { "error": { "code": "taken", "message": "It is taken" } } });
-        assert_eq!(redact(&error), error);
-    }
-
-    #[test]
-    fn redacts_messages_of_unknown_event_types() {
-        let event = json!({ "type": "email.bounced", "data": { "subject": "602214", "html": "602214", "status": "bounced" } });
-        assert_eq!(
-            redact(&event)["data"],
-            json!({ "subject": "[redacted: 6 characters]", "html": "[redacted: 6 characters]", "status": "bounced" })
-        );
-        let event = json!({ "type": "x", "data": { "deep": [{ "otp_code": 602_214, "code": "602 214", "reset_token": "abc" }] } });
-        let shown = redact(&event).to_string();
-        assert!(!shown.contains("602") && !shown.contains("abc"), "{shown}");
-    }
-
-    #[test]
-    fn redacts_codes_with_various_names() {
-        for data in [
-            json!({ "verification_code": "A602214" }),
-            json!({ "one_time_code": 602_214 }),
-            json!({ "one_time": "A602214" }),
-            json!({ "passcode": "A602214" }),
-            json!({ "pin": 602_214 }),
-            json!({ "user_pin": "A602214" }),
-            json!({ "backup_code": "A602214", "backup_codes": ["A602214"] }),
-            json!({ "Code": "A602214" }),
-            json!({ "deep": [[{ "code": "602-214" }]], "code": ["602214"] }),
-        ] {
-            let shown = redact(&json!({ "type": "user.updated", "data": data })).to_string();
-            assert!(!shown.contains("602"), "{data}: {shown}");
-        }
-        let event = json!({ "type": "user.updated", "data": {
-            "country_code": "IT", "currency_code": "EUR", "card_error_code": "e1234", "postal_code": "10121",
-            "code": "form_code", "spin": 4, "backup_code_enabled": true, "error": { "code": "e1234" },
-        } });
-        assert_eq!(redact(&event), event);
-    }
-
-    #[test]
-    fn redacts_the_content_of_messages_at_every_depth() {
         for event in [
+            AnyFixture::named("paymentAttempt.updated__failed").unwrap().json(),
+            json!({ "type": "a", "data": { "error": { "code": "taken", "message": "It is taken" } } }),
+            json!({ "type": "a", "data": null }),
+            json!({ "type": "user.updated", "data": {
+                "country_code": "IT", "currency_code": "EUR", "card_error_code": "e1234", "postal_code": "10121",
+                "code": "form_code", "spin": 4, "backup_code_enabled": true, "error": { "code": "e1234" },
+            } }),
+        ] {
+            assert_eq!(redact(&event), event);
+        }
+    }
+
+    #[test]
+    fn redacts_codes_and_messages_everywhere() {
+        let user = |data: Value| json!({ "type": "user.updated", "data": data });
+        for event in [
+            user(json!({ "verification_code": "A602214", "passcode": "A602214" })),
+            user(json!({ "one_time_code": 602_214, "one_time": "A602214" })),
+            user(json!({ "pin": 602_214, "user_pin": "A602214" })),
+            user(json!({ "backup_code": "A602214", "backup_codes": ["A602214"] })),
+            user(json!({ "Code": "A602214", "deep": [[{ "code": "602-214" }]], "code": ["602214"] })),
+            user(json!({ "deep": [{ "otp_code": 602_214, "code": "602 214", "reset_token": "602214" }] })),
             json!({ "type": "email.created", "data": [{ "subject": "code 602214" }] }),
             json!({ "type": "sms.created", "data": { "EMAIL": { "subject": "602214", "html": "602214" } } }),
             json!({ "type": "email.created", "subject": "602214", "Preview": "602214", "data": {} }),
@@ -266,18 +244,18 @@ mod tests {
             json!({ "type": "email.created", "data": { "error": { "message": "602214" } } }),
             json!({ "type": "email.created", "data": { "deep": [{ "data": { "a": "602214" } }] } }),
             json!({ "type": "x", "data": [{ "object": "sms_message", "text": "602214" }] }),
+            json!({ "data": "602214" }),
+            // Bodies that are not events.
+            json!("{\"data\":602214}"),
+            json!([602_214]),
+            json!(602_214),
         ] {
-            assert!(!redact(&event).to_string().contains("602214"), "{event}: {}", redact(&event));
+            let shown = redact(&event).to_string();
+            assert!(!["602214", "602-", "602 "].iter().any(|code| shown.contains(code)), "{event}: {shown}");
         }
-    }
-
-    #[test]
-    fn redacts_bodies_that_are_not_events() {
-        for body in [json!("{\"data\":602214}"), json!([602_214]), json!(602_214)] {
-            assert!(!redact(&body).to_string().contains("602214"), "{body}");
-        }
-        assert!(!redact(&json!({ "data": "602214" })).to_string().contains("602214"));
-        assert_eq!(redact(&json!({ "data": null, "type": "a" })), json!({ "data": null, "type": "a" }));
+        let event = json!({ "type": "email.bounced", "data": { "subject": "602214", "status": "bounced" } });
+        let data = json!({ "subject": "[redacted: 6 characters]", "status": "bounced" });
+        assert_eq!(redact(&event)["data"], data);
     }
 
     #[test]

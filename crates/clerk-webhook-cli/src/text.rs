@@ -1,12 +1,32 @@
-//! Formats numbers, and the width of a column.
+//! Formats numbers and times, and reads event types.
 
 use std::time::Duration;
 
-use clerk_webhook_core::EventType;
+use clerk_webhook_core::{EventType, Timestamp};
 
 /// Returns the width of a column with event types.
 pub(crate) fn type_width() -> usize {
     EventType::ALL.iter().map(|known| known.as_str().len()).max().unwrap_or(0)
+}
+
+/// Returns the event type in a body, which is not verified.
+pub(crate) fn event_type(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        r#type: String,
+    }
+    serde_json::from_slice(body).ok().map(|envelope: Envelope| envelope.r#type)
+}
+
+/// Formats a number with its noun.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Formats a time in UTC, with a resolution of one second.
+pub(crate) fn date(time: Timestamp) -> String {
+    jiff::Timestamp::from_second(time.as_secs())
+        .map_or_else(|_| time.as_secs().to_string(), |time| time.to_string())
 }
 
 /// Formats a number of bytes with its unit.

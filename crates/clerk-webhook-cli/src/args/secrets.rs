@@ -11,7 +11,7 @@ use crate::environment;
 use crate::failure::Failure;
 
 /// The environment variables that can contain signing secrets. The first one that is set is used.
-pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
+const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
 /// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
@@ -94,11 +94,10 @@ impl SecretArgs {
                 .map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
             return Ok(vec![SecretSource { place: file.display().to_string(), text }]);
         }
-        for name in VARIABLES {
-            if let Some(variable) = environment::var(name)? {
-                return Ok(vec![SecretSource { place: name.to_owned(), text: variable.announced() }]);
-            }
-        }
-        Ok(Vec::new())
+        let variable = environment::vars(&VARIABLES)?.into_iter().next();
+        Ok(variable
+            .map(|variable| SecretSource { place: variable.name.to_owned(), text: variable.announced() })
+            .into_iter()
+            .collect())
     }
 }

@@ -10,14 +10,19 @@ use http::{HeaderValue, Uri};
 
 use crate::environment;
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::send::client::SVIX_USER_AGENT;
+use crate::output::{note, printable};
+use crate::redact::without_query;
+use crate::send::client::{Client, SVIX_USER_AGENT};
+use crate::send::svix;
 
 /// The URL without `--to` and without [`VARIABLE`].
-pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000/webhooks/clerk";
+const DEFAULT_URL: &str = "http://127.0.0.1:3000/webhooks/clerk";
 
 /// The environment variable that replaces [`DEFAULT_URL`].
-pub(crate) const VARIABLE: &str = "CLERK_WEBHOOK_URL";
+const VARIABLE: &str = "CLERK_WEBHOOK_URL";
+
+/// The maximum length of a URL in messages, in characters.
+const SHOWN: usize = 200;
 
 /// The arguments that select an endpoint.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +35,9 @@ pub(crate) struct EndpointArgs {
 
     #[command(flatten)]
     remote: RemoteArgs,
+
+    #[command(flatten)]
+    agent: UserAgentArgs,
 }
 
 /// Whether deliveries may be sent to other machines.
@@ -52,8 +60,13 @@ pub(crate) struct UserAgentArgs {
 }
 
 impl EndpointArgs {
-    pub(crate) fn endpoint(&self, output: &Output) -> Result<Endpoint, Failure> {
-        self.remote.endpoint_or_default("--to", self.to.as_deref(), output)
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
+        self.remote.endpoint_or_default("--to", self.to.as_deref())
+    }
+
+    /// Creates a client for the endpoint that waits for a response as long as Svix does.
+    pub(crate) fn client(&self, endpoint: &Endpoint) -> Result<Client, Failure> {
+        Ok(Client::new(endpoint.uri(), svix::TIMEOUT)?.with_user_agent(self.agent.user_agent.clone()))
     }
 }
 
@@ -64,15 +77,10 @@ impl RemoteArgs {
     }
 
     /// Like [`endpoint`](Self::endpoint). Without a URL, uses the default for this argument.
-    pub(crate) fn endpoint_or_default(
-        self,
-        argument: &str,
-        url: Option<&str>,
-        output: &Output,
-    ) -> Result<Endpoint, Failure> {
+    pub(crate) fn endpoint_or_default(self, argument: &str, url: Option<&str>) -> Result<Endpoint, Failure> {
         self.allow(match url {
             Some(url) => Endpoint::parse(url)?,
-            None => Endpoint::of_environment(argument, output)?,
+            None => Endpoint::of_environment(argument)?,
         })
     }
 
@@ -101,10 +109,14 @@ impl Endpoint {
     /// Parses an absolute URL. For this machine, `http://` may be missing, and before `:3000` also the host.
     pub(crate) fn parse(url: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
-            // Text before an @ can be a password.
-            let url = if url.contains('@') { "the URL" } else { url };
-            Failure::usage(format_args!("{url} {why}, such as {DEFAULT_URL}"))
+            // Text before an @ can be a password, and a query can contain a token.
+            let shown = url.split(['?', '#']).next().filter(|shown| !shown.is_empty() && !url.contains('@'));
+            let shown = printable(shown.unwrap_or("the URL"), SHOWN);
+            Failure::usage(format_args!("{shown} {why}, such as {DEFAULT_URL}"))
         };
+        if url.is_empty() {
+            return Err(wrong("is empty: use an absolute URL"));
+        }
         let url = completed(url);
         if !url.contains("://") {
             return Err(wrong("does not begin with http:// or https://: add the scheme"));
@@ -131,14 +143,24 @@ impl Endpoint {
         Ok(Self(uri))
     }
 
-    /// Returns the default for an argument, and prints it.
-    pub(crate) fn of_environment(argument: &str, output: &Output) -> Result<Self, Failure> {
-        let (endpoint, source) = match environment::var(VARIABLE)? {
-            Some(variable) => (Self::parse(&variable.value)?, variable.to_string()),
-            None => (Self::parse(DEFAULT_URL)?, "the default".to_owned()),
+    /// Returns the endpoint for commands without `--to`, and prints its URL.
+    pub(crate) fn of_environment(argument: &str) -> Result<Self, Failure> {
+        let variable = environment::vars(&[VARIABLE])?.pop();
+        let (url, source) = match &variable {
+            Some(variable) => (variable.value.as_str(), variable.to_string()),
+            None => (DEFAULT_URL, "the default".to_owned()),
         };
-        output.note(format_args!("{argument} is {endpoint}, {source}"));
+        let endpoint = Self::parse(url).map_err(|failure| match failure {
+            Failure::Usage(message) => Failure::Usage(format!("{source}: {message}")),
+            other => other,
+        })?;
+        note(format_args!("{argument} is {}, {source}", endpoint.redacted()));
         Ok(endpoint)
+    }
+
+    /// Returns the URL without its query, for a terminal.
+    pub(crate) fn redacted(&self) -> String {
+        printable(without_query(&self.to_string()), SHOWN)
     }
 
     /// Returns the URL.

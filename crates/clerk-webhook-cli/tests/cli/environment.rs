@@ -31,9 +31,21 @@ fn prints_the_url_without_to() {
         assert!(run.stdout.contains(URL), "{run:?}");
         assert!(run.stderr.contains(&format!("--to is {URL}, CLERK_WEBHOOK_URL")), "{run:?}");
     }
-    let run = dry(&[secret, ("CLERK_WEBHOOK_URL", "example.com/hooks")], &["trigger", "user.created"]);
-    assert_eq!(run.code, 2, "{run:?}");
-    assert!(run.stderr.contains("does not begin with http:// or https://"), "{run:?}");
+    for (url, expected) in [
+        ("example.com/hooks?hidden", "example.com/hooks does not begin with http:// or https://"),
+        ("", "the URL is empty"),
+        ("http://localhost/\u{1b}[2J?hidden", "http://localhost/\\u{1b}[2J is not a URL"),
+        ("http://me:hidden@localhost/", "remove the user name and password"),
+    ] {
+        let run = dry(&[secret, ("CLERK_WEBHOOK_URL", url)], &["trigger", "user.created"]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains(&format!("error: CLERK_WEBHOOK_URL: {expected}")), "{run:?}");
+        assert!(!run.stderr.contains("hidden") && !run.stderr.contains('\u{1b}'), "{run:?}");
+    }
+    let url = format!("{URL}?token=hidden");
+    let run = dry(&[secret, ("CLERK_WEBHOOK_URL", &url)], &["trigger", "user.created", "--dry-run"]);
+    assert!(run.stdout.contains(&url), "{run:?}");
+    assert!(run.stderr.contains(&format!("--to is {URL}?[redacted], CLERK_WEBHOOK_URL")), "{run:?}");
 }
 
 #[test]
@@ -44,6 +56,8 @@ fn reads_the_variables_of_the_command_from_a_file() {
     let to = format!("note: --to is {URL}, CLERK_WEBHOOK_URL\n");
     let default = "note: --to is http://127.0.0.1:3000/webhooks/clerk, the default\n";
     let missing = "error: no signing secret";
+    let secret = &["secret", "check", SECRET][..];
+    let from_file = |name: &str| format!("note: {name} from .env\n");
     for (file, variables, args, code, expected) in [
         (
             &*both,
@@ -63,7 +77,6 @@ fn reads_the_variables_of_the_command_from_a_file() {
         ),
         (&both, &[("CLERK_WEBHOOK_SECRET", OTHER), ("CLERK_WEBHOOK_URL", URL)], trigger, 0, to.clone()),
         (&both, &[], &["trigger", "user.created", "--no-env-file"], 2, format!("{default}{missing}")),
-        (&both, &[], &["secret", "check"], 0, "note: CLERK_WEBHOOK_SIGNING_SECRET from .env\n".to_owned()),
         (&both, &[], &["events"], 0, String::new()),
         // Variables that an argument replaces are not mentioned.
         (
@@ -75,11 +88,26 @@ fn reads_the_variables_of_the_command_from_a_file() {
         ),
         ("OTHER=1", &[], trigger, 2, format!("{default}{missing}")),
         (
-            "CLERK_WEBHOOK_SECRET=whsec_ hidden",
+            "OTHER=it's\nCLERK_WEBHOOK_SECRET='hidden",
             &[],
             trigger,
             2,
-            "error: .env has a malformed value of CLERK_WEBHOOK_SECRET".to_owned(),
+            format!("{default}error: cannot read CLERK_WEBHOOK_SECRET in line 2 of .env"),
+        ),
+        ("OTHER=it's\nCLERK_WEBHOOK_SECRET='hidden", &[("CLERK_WEBHOOK_URL", URL)], secret, 0, String::new()),
+        (
+            "CLERK_WEBHOOK_SECRET=whsec_$hidden",
+            &[],
+            &["secret", "check"],
+            1,
+            from_file("CLERK_WEBHOOK_SECRET"),
+        ),
+        (
+            &format!("OTHER=it's\n{both}"),
+            &[],
+            &["secret", "check"],
+            0,
+            from_file("CLERK_WEBHOOK_SIGNING_SECRET"),
         ),
     ] {
         let run = run_in(&folder, Some(file), variables, args);
@@ -87,6 +115,27 @@ fn reads_the_variables_of_the_command_from_a_file() {
         assert!(run.stderr.starts_with(&expected), "{args:?} {expected} {run:?}");
         assert_eq!(run.stderr.is_empty(), expected.is_empty(), "{args:?} {run:?}");
         assert!(!run.stderr.contains(SECRET) && !run.stderr.contains("hidden"), "{run:?}");
+    }
+}
+
+#[test]
+fn reads_at_most_a_mebibyte_and_only_if_a_variable_is_missing() {
+    let folder = Folder::new("environment-large");
+    folder.write(".env", &vec![b'#'; (1 << 20) + 1]);
+    let secret = ("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
+    for (args, variables, code) in [
+        (&["sign"][..], &[][..], 2),
+        (&["sign"], &[secret], 0),
+        (&["sign", "--secret", SECRET], &[], 0),
+        (&["events"], &[], 0),
+        (&["trigger", "user.created", "--dry-run"], &[secret], 2),
+        (&["trigger", "user.created", "--dry-run", "--no-env-file"], &[secret], 0),
+        (&["trigger", "user.created", "--dry-run"], &[secret, ("CLERK_WEBHOOK_URL", URL)], 0),
+    ] {
+        let run = run_in(&folder, None, variables, args);
+        assert_eq!(run.code, code, "{args:?} {run:?}");
+        let is_blamed = run.stderr.contains("cannot read .env: the file is larger than 1 MiB");
+        assert_eq!(is_blamed, code == 2, "{run:?}");
     }
 }
 

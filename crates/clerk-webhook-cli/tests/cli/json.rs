@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use clerk_webhook_test::{Delivery, fixture};
 use serde_json::Value;
 
+#[cfg(feature = "queue")]
+use crate::queue::Application;
 use crate::support::folder::Folder;
 use crate::support::listener::Listener;
 use crate::support::process::{SECRET, run, run_with};
@@ -128,6 +130,25 @@ fn the_document_describes_all_fields_of_commands_that_send() {
     let folder = folder.path();
     check("replay", &run_all(&[&["replay", folder], &["replay", folder, "--dry-run"]]));
     check("doctor", &run(&["doctor", &url, "--json"]).objects());
+}
+
+#[cfg(feature = "queue")]
+#[tokio::test]
+async fn the_document_describes_all_fields_of_queue() {
+    let application = Application::new("json-document").await;
+    application.three_dead().await;
+    application.add("msg_4", "user.created", "{}").await;
+    let calls: [&[&str]; 7] = [
+        &["list"],
+        &["show", "msg_1"],
+        &["show", "msg_1", "--payload"],
+        &["stats"],
+        &["retry", "msg_1"],
+        &["discard", "msg_2", "--yes"],
+        &["retry", "--all"],
+    ];
+    let objects: Vec<_> = calls.iter().flat_map(|call| application.objects(call)).collect();
+    check("queue", &objects);
 }
 
 #[test]

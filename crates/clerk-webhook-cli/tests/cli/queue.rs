@@ -12,13 +12,13 @@ use crate::support::process::{self, Run, command, run};
 use crate::support::server::closed_port;
 
 /// A queue in a SQLite file, as an application has it.
-struct Application {
+pub(crate) struct Application {
     queue: SqliteQueue,
     folder: Folder,
 }
 
 impl Application {
-    async fn new(test: &str) -> Self {
+    pub(crate) async fn new(test: &str) -> Self {
         let folder = Folder::new(&format!("queue-{test}"));
         let queue = SqliteQueue::open(folder.join("queue.db")).await.unwrap();
         queue.migrate().await.unwrap();
@@ -29,7 +29,7 @@ impl Application {
         self.folder.join("queue.db").into_os_string().into_string().unwrap()
     }
 
-    async fn add(&self, id: &str, event_type: &str, data: &str) -> Event {
+    pub(crate) async fn add(&self, id: &str, event_type: &str, data: &str) -> Event {
         let body = format!(r#"{{"data":{data},"object":"event","type":"{event_type}"}}"#);
         let event =
             Event::from_trusted(id.parse().unwrap(), Timestamp::from_secs(1_767_225_600), body.into());
@@ -48,7 +48,7 @@ impl Application {
     }
 
     /// Adds two dead letters of users and one of a session.
-    async fn three_dead(&self) {
+    pub(crate) async fn three_dead(&self) {
         for (id, event_type) in
             [("msg_1", "user.created"), ("msg_2", "session.ended"), ("msg_3", "user.created")]
         {
@@ -61,7 +61,7 @@ impl Application {
         run(&[&["queue"], args, &["--database", &self.path()]].concat())
     }
 
-    fn objects(&self, args: &[&str]) -> Vec<Value> {
+    pub(crate) fn objects(&self, args: &[&str]) -> Vec<Value> {
         let run = self.run(&[args, &["--json"]].concat());
         assert_eq!(run.code, 0, "{run:?}");
         run.objects()
@@ -378,7 +378,7 @@ async fn finds_the_queue_in_the_environment() {
 async fn says_what_to_do_if_the_queue_cannot_be_read() {
     let application = Application::new("unreadable").await;
     let run = application.run(&["list", "--table", "missing"]);
-    let text = "the table missing is missing: check --table, start the application once, or call `migrate()`";
+    let text = "no such table: missing. Call `migrate()` when the application starts, and check --table";
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.stderr.contains(text), "{run:?}");
     let run = application.run(&["retry", "msg_1", "--table", "missing", "--json"]);

@@ -8,7 +8,7 @@ use clerk_webhook_core::Verifier;
 use clerk_webhook_test::SECRET;
 
 use crate::support::folder::File;
-use crate::support::process::run_with;
+use crate::support::process::{finish, run_with};
 
 /// A body with all characters that a shell could interpret.
 const BODY: &str =
@@ -80,21 +80,17 @@ fn the_curl_command_sends_the_signed_body() {
         eprintln!("skipped: curl is not installed");
         return;
     }
-    let file = File::new("it's a body.json", BODY.as_bytes());
-    for input in [&["--body", "-"], &["--body", file.path()]] {
+    // The last bodies are binary, and too long for one argument.
+    for body in [BODY.as_bytes(), b"\xff a\0b", &[b'x'; 200_000]] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/webhooks/clerk?a=1&b=$HOME", listener.local_addr().unwrap());
-        let signed = run_with(
-            &[&["sign", "--format", "curl", "--to", &url], &input[..]].concat(),
-            Some(SECRET),
-            BODY.as_bytes(),
-        );
+        let signed = run_with(&["sign", "--format", "curl", "--to", &url], Some(SECRET), body);
         assert_eq!(signed.code, 0, "{signed:?}");
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
             let mut buffer = [0; 4096];
-            while !request.ends_with(BODY.as_bytes()) {
+            while !request.ends_with(body) {
                 let length = stream.read(&mut buffer).unwrap();
                 assert!(length > 0, "{}", String::from_utf8_lossy(&request));
                 request.extend_from_slice(&buffer[..length]);
@@ -102,8 +98,8 @@ fn the_curl_command_sends_the_signed_body() {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             request
         });
-        let sent = Command::new("sh").arg("-c").arg(&signed.stdout).env("no_proxy", "*").output().unwrap();
-        assert!(sent.status.success(), "{sent:?}");
+        let sent = finish(Command::new("sh").env("no_proxy", "*"), signed.stdout.as_bytes());
+        assert_eq!(sent.code, 0, "{sent:?}");
         let request = server.join().unwrap();
         assert!(request.starts_with(b"POST /webhooks/clerk?a=1&b=$HOME HTTP/1.1"));
         let verified = run_with(&["verify", "-"], Some(SECRET), &request);
@@ -112,13 +108,7 @@ fn the_curl_command_sends_the_signed_body() {
 }
 
 #[test]
-fn rejects_bodies_and_options_that_no_shell_command_can_contain() {
-    for body in [b"\xff".as_slice(), b"a\0b", &[b'x'; 200_000]] {
-        let signed = run_with(&["sign", "--format", "curl"], Some(SECRET), body);
-        assert_eq!(signed.code, 2, "{signed:?}");
-        assert!(signed.stderr.contains("--body"), "{signed:?}");
-        assert_eq!(run_with(&["sign"], Some(SECRET), body).code, 0);
-    }
+fn rejects_invalid_options() {
     for (arguments, expected) in [
         (&["sign", "--to", "example.com/x"][..], "does not begin with http:// or https://"),
         (&["sign", "--to", "http://a b/"], "is not a URL"),
@@ -136,5 +126,5 @@ fn rejects_bodies_and_options_that_no_shell_command_can_contain() {
 fn the_curl_command_does_not_expand_braces_in_the_url() {
     let to = "http://127.0.0.1:3000/{a,b}";
     let signed = run_with(&["sign", "--format", "curl", "--to", to], Some(SECRET), b"{}");
-    assert!(signed.stdout.starts_with("curl --globoff 'http://127.0.0.1:3000/{a,b}' "), "{signed:?}");
+    assert!(signed.stdout.starts_with("curl -i --globoff 'http://127.0.0.1:3000/{a,b}' "), "{signed:?}");
 }

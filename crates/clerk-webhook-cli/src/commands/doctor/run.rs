@@ -40,7 +40,7 @@ struct Examination<'o> {
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
-    let endpoint = args.remote.endpoint_or_default("URL", args.url.as_deref(), output)?;
+    let endpoint = args.remote.endpoint_or_default("URL", args.url.as_deref())?;
     block_on(async {
         let mut examination = Examination { report: Report::new(output), slowest: Duration::ZERO };
         let secrets = examination.secrets(&args.secrets)?;

@@ -20,6 +20,7 @@ The listener fetches nothing from Clerk. Send events with `clerk-webhook trigger
 or through a tunnel. One-time codes, messages, secret links, and private metadata are never shown, but recordings contain \
 them.";
 
+/// Receive deliveries locally, and show their contents and changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {

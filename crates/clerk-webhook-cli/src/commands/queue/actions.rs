@@ -25,7 +25,7 @@ pub(super) async fn perform<Q: JobQueue>(
             })
             .await
         }
-        Action::Stats(_) => {
+        Action::Stats => {
             let stats = target.ask(target.queue.stats()).await?;
             report::stats(output, target.queue.scope().as_str(), &stats)
         }

@@ -5,9 +5,6 @@ use clerk_webhook_core::MessageId;
 
 use crate::args::event_pattern::EventNames;
 
-/// The variables that name the queue if `--database` is missing.
-pub(crate) const VARIABLES: [&str; 2] = ["DATABASE_URL", "NATS_URL"];
-
 const EXAMPLES: &str = "\
 Examples:
   clerk-webhook queue list --database queue.db
@@ -52,6 +49,9 @@ Examples:
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) action: Action,
+
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
 }
 
 /// What to do with the queue.
@@ -71,7 +71,7 @@ pub(super) enum Action {
     Discard(Discard),
     /// Count the events that are ready, running, and dead
     #[command(after_help = EXAMPLES_OF_STATS)]
-    Stats(Stats),
+    Stats,
 }
 
 /// The arguments that select the queue.
@@ -81,23 +81,23 @@ pub(super) struct QueueArgs {
     /// SQLite file, or URL of the queue [default: $DATABASE_URL or $NATS_URL]
     ///
     /// A URL begins with sqlite:, postgres: or nats:, such as nats://host:4222.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub(super) database: Option<String>,
 
     /// Scope of the queue: the name of the endpoint
-    #[arg(long, value_name = "NAME", default_value = "clerk")]
+    #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     pub(super) scope: String,
 
     /// SQLite and Postgres: table of the queue [default: clerk_webhook_queue]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(super) table: Option<String>,
 
     /// Postgres: schema of graphile_worker [default: graphile_worker]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(super) graphile_schema: Option<String>,
 
     /// NATS: prefix of the stream's name [default: clerk_webhook]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(super) prefix: Option<String>,
 }
 
@@ -110,9 +110,6 @@ pub(super) struct List {
     /// Maximum number of dead letters
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,
-
-    #[command(flatten)]
-    pub(super) queue: QueueArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,9 +121,6 @@ pub(super) struct Show {
     /// Print only the body, which contains personal data; byte for byte if standard output is not a terminal
     #[arg(long)]
     pub(super) payload: bool,
-
-    #[command(flatten)]
-    pub(super) queue: QueueArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -144,9 +138,6 @@ pub(super) struct Retry {
         long = "type", value_name = "TYPE", requires = "all", conflicts_with = "message_ids", value_parser = EventNames, hide_possible_values = true
     )]
     pub(super) event_type: Option<String>,
-
-    #[command(flatten)]
-    pub(super) queue: QueueArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,30 +149,10 @@ pub(super) struct Discard {
     /// Discard without asking
     #[arg(short, long)]
     pub(super) yes: bool,
-
-    #[command(flatten)]
-    pub(super) queue: QueueArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Stats {
-    #[command(flatten)]
-    pub(super) queue: QueueArgs,
 }
 
 #[cfg(feature = "queue")]
 impl Action {
-    /// Returns the arguments that select the queue.
-    pub(super) fn queue(&self) -> &QueueArgs {
-        match self {
-            Self::List(args) => &args.queue,
-            Self::Show(args) => &args.queue,
-            Self::Retry(args) => &args.queue,
-            Self::Discard(args) => &args.queue,
-            Self::Stats(args) => &args.queue,
-        }
-    }
-
     /// Returns whether the action changes the queue.
     pub(super) fn writes(&self) -> bool {
         matches!(self, Self::Retry(_) | Self::Discard(_))

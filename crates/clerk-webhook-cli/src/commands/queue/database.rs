@@ -8,26 +8,17 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::actions;
-use super::args::{Action, QueueArgs, VARIABLES};
+use super::args::{Action, QueueArgs};
 use super::target::Target;
 use crate::database_error::{LONGEST, why};
-use crate::environment::{self, Variable};
+use crate::environment;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
 /// How long a connection to Postgres may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The name of the table without `--table`.
-const DEFAULT_TABLE: &str = "clerk_webhook_queue";
-
-/// A queue that is not open yet, with the source of its URL. The URL is never printed, because it can contain a
-/// password.
-struct Database {
-    engine: Engine,
-    source: &'static str,
-}
-
+/// A queue that is not open yet. Its URL is never printed, because it can contain a password.
 enum Engine {
     Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
@@ -36,9 +27,8 @@ enum Engine {
 }
 
 /// Opens the queue, performs the action, and closes the queue.
-pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Failure> {
-    let args = action.queue();
-    let Database { engine, source } = Database::of(args)?;
+pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) -> Result<(), Failure> {
+    let (engine, source) = engine(args)?;
     let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
     match engine {
         Engine::Sqlite(options) => {
@@ -50,7 +40,7 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
             // Reading does not change the file.
             let options = if action.writes() { *options } else { options.read_only(true) };
             let queue = open_sqlite(options, scope, args, source).await?;
-            let explain = |error| explain_sqlite(&error, args);
+            let explain = |error| explain_sql(&error, "--table");
             let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
             queue.pool().close().await;
             performed
@@ -60,7 +50,7 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
                 return Err(Failure::usage("--prefix is only for NATS: leave it out"));
             }
             let queue = open_postgres(*options, scope, args, source).await?;
-            let explain = |error| explain_postgres(&error);
+            let explain = |error| explain_sql(&error, "--table and --graphile-schema");
             let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
             queue.pool().close().await;
             performed
@@ -83,48 +73,46 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
     }
 }
 
-impl Database {
-    /// Finds the queue that the arguments or the environment name.
-    fn of(args: &QueueArgs) -> Result<Self, Failure> {
-        let (text, source) = match &args.database {
-            Some(text) => (text.clone(), "--database"),
-            None => from_environment()?,
-        };
-        if text.starts_with("nats:") && text.contains(',') {
-            return Err(Failure::usage(format_args!(
-                "{source} names several NATS servers: pass the URL of one of them with --database"
-            )));
-        }
-        if text.starts_with("tls:") {
-            return Err(Failure::usage(format_args!(
-                "{source} requires TLS, which this command does not support for NATS"
-            )));
-        }
-        let engine = Engine::of(&text).ok_or_else(|| {
-            Failure::usage(format_args!(
-                "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
-                 URL such as sqlite:queue.db, postgres://host/database or nats://host:4222"
-            ))
-        })?;
-        Ok(Self { engine, source })
+/// Finds the queue that the arguments or the environment name, and returns it with the source of its URL.
+fn engine(args: &QueueArgs) -> Result<(Engine, &'static str), Failure> {
+    let (text, source) = match &args.database {
+        Some(text) => (text.clone(), "--database"),
+        None => from_environment()?,
+    };
+    if text.starts_with("nats:") && text.contains(',') {
+        return Err(Failure::usage(format_args!(
+            "{source} names several NATS servers: pass the URL of one of them with --database"
+        )));
     }
+    if text.starts_with("tls:") {
+        return Err(Failure::usage(format_args!(
+            "{source} requires TLS, which this command does not support for NATS"
+        )));
+    }
+    let engine = Engine::of(&text).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
+             URL such as sqlite:queue.db, postgres://host/database or nats://host:4222"
+        ))
+    })?;
+    Ok((engine, source))
 }
 
 /// Returns the value and the name of the only variable that is set.
 fn from_environment() -> Result<(String, &'static str), Failure> {
-    let value = |name| {
-        let value = environment::var(name)?.map(Variable::announced).filter(|value| !value.is_empty());
-        Ok::<_, Failure>(value.map(|value| (value, name)))
-    };
-    let [database, nats] = VARIABLES;
-    match [value(database)?, value(nats)?] {
-        [Some(found), None] | [None, Some(found)] => Ok(found),
+    let mut variables = environment::vars(&["DATABASE_URL", "NATS_URL"])?;
+    variables.retain(|variable| !variable.value.is_empty());
+    match (variables.pop(), variables.pop()) {
+        (Some(variable), None) => {
+            let name = variable.name;
+            Ok((variable.announced(), name))
+        }
         // An application often has a database beside its queue in NATS.
-        [Some(_), Some(_)] => Err(Failure::usage(
+        (Some(_), Some(_)) => Err(Failure::usage(
             "DATABASE_URL and NATS_URL are both set: name the queue with --database \"$NATS_URL\" or --database \
              \"$DATABASE_URL\"",
         )),
-        [None, None] => Err(Failure::usage(
+        (None, _) => Err(Failure::usage(
             "the queue is not specified. Pass --database with a SQLite file or a URL such as postgres://host/database or \
              nats://host:4222, or set DATABASE_URL or NATS_URL",
         )),
@@ -207,30 +195,16 @@ fn invalid(option: &str, error: &InvalidTableName) -> Failure {
     Failure::usage(format_args!("{option}: {error}"))
 }
 
-fn explain_postgres(error: &sqlx::Error) -> Failure {
+/// Explains an error of SQLite or Postgres. `options` are the options that select the table.
+fn explain_sql(error: &sqlx::Error, options: &str) -> Failure {
     match error {
         // The options were valid, so only a missing table or schema has this kind. The text names it.
         sqlx::Error::Configuration(reason) => Failure::usage(format_args!(
-            "{}, and check --table and --graphile-schema",
+            "{}, and check {options}",
             printable(reason.to_string().as_bytes(), LONGEST)
         )),
         error => Failure::network(format_args!("cannot use the queue: {}", why(error))),
     }
-}
-
-fn explain_sqlite(error: &sqlx::Error, args: &QueueArgs) -> Failure {
-    match error {
-        // The options were valid, so only a missing table has this kind.
-        sqlx::Error::Configuration(_) => missing_table(args.table.as_deref().unwrap_or(DEFAULT_TABLE)),
-        error => Failure::network(format_args!("cannot use the queue: {}", why(error))),
-    }
-}
-
-fn missing_table(table: &str) -> Failure {
-    Failure::usage(format_args!(
-        "the table {} is missing: check --table, start the application once, or call `migrate()`",
-        printable(table.as_bytes(), 100)
-    ))
 }
 
 fn explain_nats(error: &NatsQueueError, url: &str, source: &str) -> Failure {

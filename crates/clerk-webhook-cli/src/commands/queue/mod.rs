@@ -12,5 +12,5 @@ mod run;
 #[cfg(feature = "queue")]
 mod target;
 
-pub(super) use self::args::{Args, VARIABLES};
+pub(super) use self::args::Args;
 pub(super) use self::run::run;

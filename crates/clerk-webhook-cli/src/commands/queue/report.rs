@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, QUIET, STRONG};
-use crate::output::{Output, escaped, printable};
+use crate::output::{Output, escaped, note, printable};
 use crate::redact::redact;
-use crate::text::{size, time};
+use crate::text::{counted, date, size, time};
 
 /// The result for a message that is not a dead letter.
 pub(super) const NOT_DEAD: &str = "not_dead";
@@ -44,7 +44,7 @@ pub(super) fn list(
             "{STRONG}{:ids$}{STRONG:#}  {:types$}  {QUIET}{}  {:tries$}{QUIET:#}  {}",
             letter.message_id,
             event_type(letter),
-            moment(letter.died_at),
+            date(letter.died_at),
             attempts(letter),
             printable(error.as_bytes(), ERROR_IN_LIST),
         ))?;
@@ -56,9 +56,12 @@ pub(super) fn list(
     }
     // The total is older than the list, so it can be smaller.
     let line = if total > shown {
-        format!("{shown} of {}{which}; --limit lists more", counted(total, "dead letter"))
+        format!("{shown} of {}{which}; --limit lists more", counted(total, "dead letter", "dead letters"))
     } else {
-        format!("{}{which}; `clerk-webhook queue show MESSAGE_ID` shows one", counted(shown, "dead letter"))
+        format!(
+            "{}{which}; `clerk-webhook queue show MESSAGE_ID` shows one",
+            counted(shown, "dead letter", "dead letters")
+        )
     };
     output.line(format_args!("\n{QUIET}{line}{QUIET:#}"))
 }
@@ -75,10 +78,10 @@ pub(super) fn show(output: &Output, letter: &DeadLetter) -> Result<(), Failure> 
     row("type", &event_type(letter))?;
     row("attempts", &letter.attempts.to_string())?;
     if let Some(event) = &event {
-        row("signed", &moment(event.attempted_at()))?;
+        row("signed", &date(event.attempted_at()))?;
     }
-    row("enqueued", &moment(letter.enqueued_at))?;
-    row("died", &moment(letter.died_at))?;
+    row("enqueued", &date(letter.enqueued_at))?;
+    row("died", &date(letter.died_at))?;
     let error = letter.last_error.as_deref().unwrap_or("none");
     row("error", &format!("{BAD}{}{BAD:#}", printable(error.as_bytes(), MAX_ERROR_LENGTH)))?;
     let Some(event) = event else { return row("body", NOT_AN_EVENT) };
@@ -92,12 +95,10 @@ pub(super) fn show(output: &Output, letter: &DeadLetter) -> Result<(), Failure> 
 /// Prints the complete body of a dead letter.
 pub(super) fn payload(output: &Output, letter: &DeadLetter) -> Result<(), Failure> {
     let Ok(event) = letter.event() else {
-        output.note(NOT_AN_EVENT);
+        note(NOT_AN_EVENT);
         return Err(Failure::Negative);
     };
-    output.note(
-        "the body contains personal data, and may contain one-time codes: share and store it with care",
-    );
+    note("the body contains personal data, and may contain one-time codes: share and store it with care");
     let body = event.raw_body();
     if output.is_json() {
         return output.object(&complete(letter, serde_json::from_slice(body).ok(), false));
@@ -138,8 +139,10 @@ pub(super) fn retried_all(
     let which = printable(format!("{of_type}{hint}").as_bytes(), 2 * ERROR_IN_LIST);
     match retried {
         0 => output.line(format_args!("no dead letters{which}")),
-        _ => output
-            .line(format_args!("{GOOD}ok{GOOD:#}    {} retried{which}", counted(retried, "dead letter"))),
+        _ => output.line(format_args!(
+            "{GOOD}ok{GOOD:#}    {} retried{which}",
+            counted(retried, "dead letter", "dead letters")
+        )),
     }
 }
 
@@ -213,17 +216,7 @@ fn event_type(letter: &DeadLetter) -> String {
 }
 
 fn attempts(letter: &DeadLetter) -> String {
-    counted(letter.attempts.into(), "attempt")
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Formats a time in UTC.
-fn moment(time: Timestamp) -> String {
-    let time = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default();
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    counted(letter.attempts.into(), "attempt", "attempts")
 }
 
 fn since(time: Timestamp, now: Timestamp) -> Duration {

@@ -5,22 +5,22 @@ use std::io::{self, IsTerminal as _, Write as _};
 use super::args::{Action, Args, Discard};
 use super::database::perform;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::send::client;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = match &args.action {
         // All other actions report their result as the exit code, or change the queue.
-        Action::List(_) | Action::Stats(_) => output,
+        Action::List(_) | Action::Stats => output,
         _ => &output.up_to_the_result(),
     };
     if let Action::Discard(discard) = &args.action
         && !is_confirmed(discard)?
     {
-        output.note("nothing was discarded");
+        note("nothing was discarded");
         return Err(Failure::Negative);
     }
-    client::block_on(perform(&args.action, output))
+    client::block_on(perform(&args.action, &args.queue, output))
 }
 
 /// Returns whether the user wants to discard the dead letters.

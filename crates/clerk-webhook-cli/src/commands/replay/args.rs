@@ -19,7 +19,8 @@ Examples:
   tail -3 events.ndjson | clerk-webhook replay -";
 
 const EXPLANATION: &str = "\
-Before `replay` signs a request, it verifies the request with your secrets. The age of a recording of `clerk-webhook listen \
+`replay` signs requests with the current time, and keeps their message ids. Before it signs a request, it verifies the \
+request with your secrets. The age of a recording of `clerk-webhook listen \
 --record` is checked at the time of receipt; the age of other files is not checked. Requests that do not verify are skipped \
 and counted; `clerk-webhook verify` explains why. To send your own body, use `clerk-webhook trigger --file`.
 
@@ -42,16 +43,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Sign verified requests with the current time (the default)
-    ///
-    /// The message ids stay the same.
-    #[arg(long)]
-    pub(super) resign: bool,
-
     /// Send the captured signatures, and verify nothing
     ///
     /// Endpoints reject signatures older than 5 minutes.
-    #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
+    #[arg(long, conflicts_with_all = ["new_ids", "secrets", "secret_file"])]
     pub(super) verbatim: bool,
 
     /// Also send requests that do not verify

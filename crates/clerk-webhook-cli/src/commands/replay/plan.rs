@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::capture::{Capture, Unreadable};
 use crate::output::{printable, style};
-use crate::text::type_width;
+use crate::text::{counted, event_type, type_width};
 
 /// The signature headers of both families, `svix-*` and `webhook-*`.
 const SIGNATURE_HEADERS: [&str; 6] =
@@ -70,50 +70,24 @@ pub(super) struct SkipReason {
 }
 
 /// A capture that is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct PlannedRequest {
     pub(super) place: String,
+    #[serde(rename = "type")]
     pub(super) event_type: Option<String>,
     pub(super) id: Option<String>,
     /// Whether the request was verified and has a new signature.
     pub(super) signed_anew: bool,
     /// The time in the request's timestamp header.
+    #[serde(skip)]
     pub(super) signed_at: Option<Timestamp>,
+    #[serde(skip)]
     pub(super) headers: Vec<(String, Vec<u8>)>,
+    #[serde(skip)]
     pub(super) body: Bytes,
 }
 
-/// The numbers of requests that are sent and skipped.
-#[derive(Debug)]
-pub(super) struct Counts {
-    pub(super) to_send: usize,
-    pub(super) skipped: usize,
-    pub(super) causes: BTreeMap<&'static str, usize>,
-    pub(super) unreadable: usize,
-}
-
-impl Counts {
-    /// Returns whether all captured requests are sent.
-    pub(super) fn is_complete(&self) -> bool {
-        self.skipped == 0 && self.unreadable == 0
-    }
-}
-
-/// Formats the numbers of skipped requests and unreadable files, as the end of a summary.
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.skipped > 0 {
-            write!(f, "; {} skipped: {}", self.skipped, counted(&self.causes))?;
-        }
-        match self.unreadable {
-            0 => Ok(()),
-            1 => f.write_str("; 1 file unreadable"),
-            several => write!(f, "; {several} files unreadable"),
-        }
-    }
-}
-
-pub(super) fn counted(counts: &BTreeMap<impl fmt::Display, usize>) -> String {
+pub(super) fn listed(counts: &BTreeMap<impl fmt::Display, usize>) -> String {
     counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -123,19 +97,42 @@ impl Plan {
         for capture in requests {
             match PlannedRequest::new(capture, signatures) {
                 Ok(item) => plan.items.push(item),
-                Err(why) => plan.skipped.push(skipped(capture, why)),
+                Err(why) => plan.skipped.push(Skipped {
+                    place: capture.place.clone(),
+                    event_type: event_type(&capture.body),
+                    id: id(capture),
+                    why,
+                    recorded_verdict: capture.recorded.verdict.clone(),
+                }),
             }
         }
         plan
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// Returns whether all captured requests are sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.skipped.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Counts the skipped requests by their cause.
+    pub(super) fn causes(&self) -> BTreeMap<&'static str, usize> {
         let mut causes = BTreeMap::new();
         for skipped in &self.skipped {
             *causes.entry(skipped.why.cause).or_default() += 1;
         }
-        let (to_send, skipped, unreadable) = (self.items.len(), self.skipped.len(), self.unreadable.len());
-        Counts { to_send, skipped, causes, unreadable }
+        causes
+    }
+
+    /// Formats the numbers of skipped requests and unreadable files, as the end of a summary.
+    pub(super) fn unsent(&self) -> String {
+        let skipped = match self.skipped.len() {
+            0 => String::new(),
+            some => format!("; {some} skipped: {}", listed(&self.causes())),
+        };
+        match self.unreadable.len() {
+            0 => skipped,
+            some => format!("{skipped}; {} unreadable", counted(some as u64, "file", "files")),
+        }
     }
 }
 
@@ -186,7 +183,7 @@ impl PlannedRequest {
     fn with(capture: &Capture, id: Option<String>, headers: Vec<(String, Vec<u8>)>) -> Self {
         Self {
             place: capture.place.clone(),
-            event_type: event_type(capture),
+            event_type: event_type(&capture.body),
             id,
             signed_anew: false,
             signed_at: signed_at(capture),
@@ -217,16 +214,6 @@ fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, Skip
     })
 }
 
-fn skipped(capture: &Capture, why: SkipReason) -> Skipped {
-    Skipped {
-        place: capture.place.clone(),
-        event_type: event_type(capture),
-        id: id(capture),
-        why,
-        recorded_verdict: capture.recorded.verdict.clone(),
-    }
-}
-
 /// Formats a request's event type and id for a line.
 pub(super) fn label(event_type: Option<&str>, id: Option<&str>) -> String {
     let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
@@ -253,12 +240,4 @@ fn id(capture: &Capture) -> Option<String> {
 pub(super) fn signed_at(capture: &Capture) -> Option<Timestamp> {
     let seconds = capture.text("svix-timestamp").or_else(|| capture.text("webhook-timestamp"))?;
     seconds.parse().ok().map(Timestamp::from_secs)
-}
-
-pub(super) fn event_type(capture: &Capture) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        r#type: String,
-    }
-    serde_json::from_slice(&capture.body).ok().map(|envelope: Envelope| envelope.r#type)
 }

@@ -7,21 +7,19 @@ use clerk_webhook_core::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{Counts, NOT_SENDABLE, Plan, PlannedRequest, counted, label};
+use super::plan::{NOT_SENDABLE, Plan, PlannedRequest, label, listed};
 use crate::capture::Unreadable;
 use crate::diagnosis::TOLERANCE;
 use crate::failure::Failure;
-use crate::output::{Output, printable, style};
+use crate::output::{Output, note, printable, style};
 use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
 
 /// The result of a request, for `--json`.
 #[derive(Serialize)]
 struct RequestReport<'a> {
-    place: &'a str,
-    r#type: Option<&'a str>,
-    id: Option<&'a str>,
-    signed_anew: bool,
+    #[serde(flatten)]
+    item: &'a PlannedRequest,
     #[serde(flatten)]
     report: Option<&'a AnswerReport>,
     error: Option<String>,
@@ -37,12 +35,12 @@ pub(super) struct Tally {
 }
 
 /// Prints how many requests a correct endpoint will reject because of their age.
-pub(super) fn note_age(output: &Output, items: &[PlannedRequest]) {
+pub(super) fn note_age(items: &[PlannedRequest]) {
     let now = Timestamp::now().as_millis();
     let far = |at: Timestamp| u128::from(now.abs_diff(at.as_millis())) > TOLERANCE.as_millis();
     let stale = items.iter().filter(|item| item.signed_at.is_none_or(far)).count();
     if stale > 0 {
-        output.note(format_args!(
+        note(format_args!(
             "{stale} of {} requests were not signed within the last five minutes, so the endpoint must reject them; without \
              --verbatim, `replay` verifies them and signs them again",
             items.len()
@@ -72,7 +70,7 @@ pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
         output.object(skipped)?;
     }
     if plan.skipped.iter().any(|skipped| skipped.why.cause != NOT_SENDABLE) {
-        output.note(
+        note(
             "requests that do not verify with your secrets are never signed; run `clerk-webhook verify` to see why they do \
              not verify, or send them with their captured signatures with --include-refused",
         );
@@ -89,23 +87,14 @@ pub(super) fn list(output: &Output, plan: &Plan) -> Result<(), Failure> {
             item.body.len(),
             printable(item.place.as_bytes(), 200)
         ))?;
-        output.object(&json!({
-            "dry_run": true,
-            "place": item.place,
-            "type": item.event_type,
-            "id": item.id,
-            "signed_anew": item.signed_anew,
-            "bytes": item.body.len(),
-        }))?;
+        let mut object = json!(item);
+        object["dry_run"] = json!(true);
+        object["bytes"] = json!(item.body.len());
+        output.object(&object)?;
     }
-    let counts = plan.counts();
-    output.line(format_args!(
-        "{}{} would be sent{counts}{:#}",
-        style::STRONG,
-        plan.items.len(),
-        style::STRONG
-    ))?;
-    if counts.is_complete() { Ok(()) } else { Err(Failure::Negative) }
+    let (strong, count, unsent) = (style::STRONG, plan.items.len(), plan.unsent());
+    output.line(format_args!("{strong}{count} would be sent{unsent}{strong:#}"))?;
+    if plan.is_complete() { Ok(()) } else { Err(Failure::Negative) }
 }
 
 impl Tally {
@@ -134,33 +123,36 @@ impl Tally {
         };
         output.line(format_args!("{}  {}", item.label(), what.trim_end()))?;
         output.object(&RequestReport {
-            place: &item.place,
-            r#type: item.event_type.as_deref(),
-            id: item.id.as_deref(),
-            signed_anew: item.signed_anew,
+            item,
             report: report.as_ref(),
             error: answer.as_ref().err().map(ToString::to_string),
         })
     }
 
-    /// Prints the summary.
-    pub(super) fn show(&self, output: &Output, counts: &Counts, elapsed: Duration) -> Result<(), Failure> {
-        let unsent = counts.to_send - self.sent;
-        let unsent = if unsent > 0 { format!("; {unsent} not sent") } else { String::new() };
+    /// Prints the summary. `waiting` is the number of requests that were not sent.
+    pub(super) fn show(
+        &self,
+        output: &Output,
+        plan: &Plan,
+        waiting: usize,
+        elapsed: Duration,
+    ) -> Result<(), Failure> {
         let sent = match self.sent {
             0 => "nothing sent".to_owned(),
-            sent => format!("{sent} sent in {}: {}", in_words(elapsed), counted(&self.outcomes)),
+            sent => format!("{sent} sent in {}: {}", in_words(elapsed), listed(&self.outcomes)),
         };
-        output.line(format_args!("{}{sent}{unsent}{counts}{:#}", style::STRONG, style::STRONG))?;
+        let unsent = if waiting > 0 { format!("; {waiting} not sent") } else { String::new() };
+        let (strong, skipped) = (style::STRONG, plan.unsent());
+        output.line(format_args!("{strong}{sent}{unsent}{skipped}{strong:#}"))?;
         output.object(&json!({ "summary": {
-            "captured": counts.to_send + counts.skipped,
+            "captured": self.sent + waiting + plan.skipped.len(),
             "sent": self.sent,
             "delivered": self.delivered,
             "unanswered": self.unanswered,
             "outcomes": self.outcomes,
-            "skipped": counts.skipped,
-            "skip_reasons": counts.causes,
-            "unreadable": counts.unreadable,
+            "skipped": plan.skipped.len(),
+            "skip_reasons": plan.causes(),
+            "unreadable": plan.unreadable.len(),
         }}))
     }
 }

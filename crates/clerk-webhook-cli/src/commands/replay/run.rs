@@ -1,7 +1,7 @@
 //! Selects the captured requests to send.
 
 use super::args::Args;
-use super::plan::{Plan, Signatures, event_type, signed_at};
+use super::plan::{Plan, Signatures, signed_at};
 use super::report::{list, note_age, show_unsent};
 use super::send::{self, Pace};
 use crate::args::moment::Moment;
@@ -9,12 +9,12 @@ use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::send::client::block_on;
+use crate::text::event_type;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
-    let endpoint = args.endpoint.endpoint(output)?;
-    let verbatim = args.verbatim && !args.resign;
-    let signatures = if verbatim {
+    let endpoint = args.endpoint.endpoint()?;
+    let signatures = if args.verbatim {
         Signatures::Captured
     } else {
         let secrets = args.secrets.secrets()?;
@@ -33,20 +33,20 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         )));
     }
     let plan = Plan::new(&requests, unreadable, &signatures);
-    if verbatim {
-        note_age(output, &plan.items);
+    if args.verbatim {
+        note_age(&plan.items);
     }
     show_unsent(output, &plan)?;
     if args.dry_run {
         return list(output, &plan);
     }
     let pace = Pace { rate: args.rate.map(|rate| rate.0), concurrency: usize::from(args.concurrency) };
-    block_on(send::send(output, &endpoint, plan, pace))
+    block_on(async { send::send(output, &endpoint, args.endpoint.client(&endpoint)?, plan, pace).await })
 }
 
 /// Returns whether a capture matches the filters. Its event type and its time are not verified yet.
 fn is_wanted(args: &Args, capture: &Capture) -> bool {
-    let event_type = event_type(capture);
+    let event_type = event_type(&capture.body);
     let event_type = event_type.as_deref().unwrap_or_default();
     let signed_at = signed_at(capture);
     let after = |moment: Moment| signed_at.is_some_and(|at| at >= moment.0);

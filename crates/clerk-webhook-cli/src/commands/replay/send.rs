@@ -12,7 +12,6 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::send::client::{Client, SendErrorKind};
 use crate::send::endpoint::Endpoint;
-use crate::send::svix;
 
 /// The pace of sending.
 #[derive(Clone, Copy, Debug)]
@@ -27,16 +26,14 @@ pub(super) struct Pace {
 pub(super) async fn send(
     output: &Output,
     endpoint: &Endpoint,
-    plan: Plan,
+    client: Client,
+    mut plan: Plan,
     pace: Pace,
 ) -> Result<(), Failure> {
-    let counts = plan.counts();
-    let items = plan.items;
-    let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
     let begin = Instant::now();
-    let total = items.len();
+    let total = plan.items.len();
     let mut tally = Tally::default();
-    let mut waiting = items.into_iter();
+    let mut waiting = std::mem::take(&mut plan.items).into_iter();
     let mut next = waiting.next();
     let mut due = begin;
     let mut running = JoinSet::new();
@@ -77,10 +74,10 @@ pub(super) async fn send(
         }
     }
     drop(progress);
-    tally.show(output, &counts, begin.elapsed())?;
+    tally.show(output, &plan, total - tally.sent, begin.elapsed())?;
     match failed {
         Some(error) => Err(error.into()),
-        None if tally.delivered == total && counts.is_complete() => Ok(()),
+        None if tally.delivered == total && plan.is_complete() => Ok(()),
         None => Err(Failure::Negative),
     }
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::args::history::{HistoryArgs, Kind};
 use crate::args::secrets::SecretArgs;
-use crate::send::endpoint::RemoteArgs;
+use crate::send::endpoint::{RemoteArgs, UserAgentArgs};
 use crate::send::svix;
 
 const EXAMPLES: &str = "\
@@ -117,6 +117,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
+
+    #[command(flatten)]
+    pub(super) agent: UserAgentArgs,
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

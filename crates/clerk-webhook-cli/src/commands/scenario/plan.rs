@@ -1,7 +1,6 @@
 //! The order of the deliveries.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use clerk_webhook_test::HistoryEvent;
 use clerk_webhook_test::HistoryStream;
@@ -21,7 +20,9 @@ pub(super) struct Plan {
     window: Option<u32>,
     copies: u32,
     random: Random,
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// The deliveries that wait for their turn, ordered by place, then by a random number. Copies that are sent
+    /// together share the random number.
+    waiting: BTreeMap<(u64, u64, u64, u32), PlannedDelivery>,
 }
 
 /// A copy of a message.
@@ -34,17 +35,10 @@ pub(super) struct PlannedDelivery {
     pub(super) event: HistoryEvent,
 }
 
-/// A delivery that waits for its turn, ordered by place, then by a random number, then by copy. Copies that
-/// are sent together share the random number.
-struct Waiting {
-    order: (u64, u64, u32),
-    planned: PlannedDelivery,
-}
-
 impl Plan {
     /// Plans the copies of each message, each delayed by up to `window` messages.
     pub(super) fn new(history: HistoryStream, seed: u64, window: Option<u32>, copies: u32) -> Self {
-        Self { history, next: 0, window, copies, random: Random::new(seed), waiting: BinaryHeap::new() }
+        Self { history, next: 0, window, copies, random: Random::new(seed), waiting: BTreeMap::new() }
     }
 
     pub(super) fn copies(&self) -> u32 {
@@ -64,7 +58,7 @@ impl Plan {
                 (message + 1 + self.random.below(LATE), message)
             };
             let planned = PlannedDelivery { message, copy, event: event.clone() };
-            self.waiting.push(Reverse(Waiting { order: (place, lot, copy), planned }));
+            self.waiting.insert((place, lot, message, copy), planned);
         }
     }
 
@@ -82,31 +76,11 @@ impl Iterator for Plan {
     fn next(&mut self) -> Option<PlannedDelivery> {
         // The place of every later message is at least `next`, so a waiting delivery with a smaller place is
         // sent before them.
-        while self.waiting.peek().is_none_or(|Reverse(first)| first.order.0 >= self.next) {
+        while self.waiting.first_key_value().is_none_or(|((place, ..), _)| *place >= self.next) {
             let Some(event) = self.history.next() else { break };
             self.add(&event);
         }
-        self.waiting.pop().map(|Reverse(waiting)| waiting.planned)
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order.cmp(&other.order)
+        self.waiting.pop_first().map(|(_, planned)| planned)
     }
 }
 

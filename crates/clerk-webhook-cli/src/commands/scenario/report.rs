@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::{SigningSecret, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Args;
 use super::plan::Plan;
@@ -33,13 +33,17 @@ pub(super) fn announce(
         "users": args.history.users,
     }))?;
     let size = args.history.size();
-    let (strong, name, to) = (style::STRONG, args.scenario.name(), urls.join(" and "));
+    let (strong, name, to) = (
+        style::STRONG,
+        args.scenario.name(),
+        endpoints.iter().map(Endpoint::redacted).collect::<Vec<_>>().join(" and "),
+    );
     output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {to}"))
 }
 
 /// Prints the summary. Fails if a message was not delivered.
 pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) -> Result<(), Failure> {
-    output.object(&tally.object(args.scenario.name(), seed))?;
+    output.object(&tally.object(&args.scenario.name(), seed))?;
     for line in tally.lines(args.retry) {
         output.line(line)?;
     }
@@ -51,10 +55,8 @@ pub(super) fn print(plan: Plan, secrets: &[SigningSecret]) -> Result<(), Failure
     let mut lines = BufWriter::new(io::stdout().lock());
     for planned in plan {
         let (event, body) = (&planned.event, planned.event.body());
-        let headers: serde_json::Map<_, _> = sender::headers(secrets, event, &body, Timestamp::now())
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
+        let headers = sender::headers(secrets, event, &body, Timestamp::now()).into_iter();
+        let headers: Value = headers.map(|(name, value)| (name, json!(value))).collect();
         let line = json!({
             "type": "event",
             "svix_id": event.message_id(),

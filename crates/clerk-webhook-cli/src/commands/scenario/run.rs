@@ -26,14 +26,14 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let mut endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
     if endpoints.is_empty() {
-        endpoints.push(args.remote.allow(Endpoint::of_environment("--to", output)?)?);
+        endpoints.push(args.remote.allow(Endpoint::of_environment("--to")?)?);
     }
     // One client for all URLs. It loads the system's certificates if any URL is https.
     let is_secure = |endpoint: &&Endpoint| endpoint.uri().scheme_str() == Some("https");
     let Some(strictest) = endpoints.iter().find(is_secure).or(endpoints.first()) else {
         return Err(Failure::usage("no URL: pass the URL of the endpoint with --to"));
     };
-    let client = Client::new(strictest.uri(), args.timeout)?;
+    let client = Client::new(strictest.uri(), args.timeout)?.with_user_agent(args.agent.user_agent.clone());
     if let Some(sync) = &sync {
         // If a table is missing, the command fails before it sends the history, instead of an hour later.
         client::block_on(sync.probe())?;

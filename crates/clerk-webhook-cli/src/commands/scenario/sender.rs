@@ -1,7 +1,6 @@
 //! Sends deliveries as Svix does.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use clerk_webhook_core::{SigningSecret, Timestamp};
 use clerk_webhook_test::HistoryEvent;
 use http::Uri;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use super::attempt_report::AttemptReport;
 use super::plan::{Plan, PlannedDelivery};
@@ -47,8 +47,9 @@ pub(super) struct Sender<'o> {
     progress: Progress,
     random: Random,
     running: JoinSet<Attempt>,
-    retries: BinaryHeap<Reverse<Retry>>,
-    /// The number of scheduled retries. It orders retries that are due at the same time.
+    /// The deliveries that wait for a retry, by the time of the retry. A number orders retries of the same time.
+    retries: BTreeMap<(Instant, u64), ScheduledDelivery>,
+    /// The number of scheduled retries.
     scheduled: u64,
     /// The number of deliveries that have begun. It selects the target of the next one.
     begun: usize,
@@ -71,11 +72,6 @@ struct ScheduledDelivery {
     target: usize,
 }
 
-struct Retry {
-    due: (Instant, u64),
-    delivery: ScheduledDelivery,
-}
-
 /// A finished attempt.
 struct Attempt {
     /// The delivery. Its target is the last one that was tried.
@@ -83,13 +79,6 @@ struct Attempt {
     result: Result<Answer, SendError>,
     /// Whether the attempt sent the same bytes twice.
     resent: bool,
-}
-
-/// What happens after an attempt. `delay` is the retry delay in Svix's schedule, with jitter.
-#[derive(Clone, Copy)]
-struct FollowUp {
-    next: Next,
-    delay: Option<Duration>,
 }
 
 impl<'o> Sender<'o> {
@@ -113,13 +102,14 @@ impl<'o> Sender<'o> {
             output,
             progress,
             running: JoinSet::new(),
-            retries: BinaryHeap::new(),
+            retries: BTreeMap::new(),
             scheduled: 0,
             begun: 0,
         }
     }
 
     pub(super) async fn run(mut self) -> Result<Tally, Failure> {
+        let begin = Instant::now();
         let mut interrupt = pin!(tokio::signal::ctrl_c());
         loop {
             while self.running.len() < self.settings.concurrency && self.tally.stop.is_none() {
@@ -130,7 +120,7 @@ impl<'o> Sender<'o> {
                 break;
             }
             let is_full = self.running.len() >= self.settings.concurrency || self.tally.stop.is_some();
-            let due = self.retries.peek().filter(|_| !is_full).map(|Reverse(retry)| retry.due.0.into());
+            let due = self.retries.first_key_value().filter(|_| !is_full).map(|((due, _), _)| (*due).into());
             tokio::select! {
                 biased;
                 _ = &mut interrupt => {
@@ -143,17 +133,19 @@ impl<'o> Sender<'o> {
                         self.end(attempt)?;
                     }
                 }
-                () = wait_until(due), if due.is_some() => {}
+                () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {}
             }
         }
-        self.tally.finish();
+        self.tally.finish(begin.elapsed());
         Ok(self.tally)
     }
 
     /// Returns the next delivery to try: a due retry, or else a new delivery.
     fn next(&mut self) -> Option<ScheduledDelivery> {
-        if self.retries.peek().is_some_and(|Reverse(retry)| retry.due.0 <= Instant::now()) {
-            return self.retries.pop().map(|Reverse(retry)| retry.delivery);
+        if let Some(retry) = self.retries.first_entry()
+            && retry.key().0 <= Instant::now()
+        {
+            return Some(retry.remove());
         }
         let planned = self.plan.next()?;
         self.tally.begin(&planned);
@@ -204,7 +196,7 @@ impl<'o> Sender<'o> {
         {
             return Err(error.clone().into());
         }
-        let follow_up = self.follow_up(delivery.attempt, &result);
+        let (next, delay) = self.follow_up(delivery.attempt, &result);
         self.tally.attempt(&delivery.planned, &result, resent);
         if self.settings.each {
             let report = AttemptReport {
@@ -214,27 +206,28 @@ impl<'o> Sender<'o> {
                 several_urls: self.targets.len() > 1,
                 result: &result,
                 resent,
-                next: follow_up.next,
-                delay: follow_up.delay,
+                next,
+                delay,
             };
             self.progress.above(|| report.show(self.output))?;
         }
-        match follow_up.delay {
+        match delay {
             Some(delay) => {
                 let scale = self.settings.retry.unwrap_or(1.0);
                 self.scheduled += 1;
-                let due = (Instant::now() + delay.div_f64(scale), self.scheduled);
+                let due = Instant::now() + delay.div_f64(scale);
                 let (attempt, target) = (delivery.attempt + 1, self.after(delivery.target));
                 let delivery = ScheduledDelivery { attempt, target, ..delivery };
-                self.retries.push(Reverse(Retry { due, delivery }));
+                self.retries.insert((due, self.scheduled), delivery);
             }
-            None => self.tally.end(&delivery.planned, follow_up.next),
+            None => self.tally.end(&delivery.planned, next),
         }
         self.progress.update(self.tally.ended, self.retries.len());
         Ok(())
     }
 
-    fn follow_up(&mut self, attempt: usize, result: &Result<Answer, SendError>) -> FollowUp {
+    /// Returns Svix's action after an attempt, and the delay of a retry with jitter.
+    fn follow_up(&mut self, attempt: usize, result: &Result<Answer, SendError>) -> (Next, Option<Duration>) {
         let reply = match result {
             Ok(answer) => Some(answer.reply()),
             Err(error) if error.kind == SendErrorKind::Timeout => None,
@@ -242,13 +235,13 @@ impl<'o> Sender<'o> {
             Err(_) => Some(Reply::default()),
         };
         let next = svix::next(attempt, reply.as_ref());
-        let Next::Retry(delay) = next else { return FollowUp { next, delay: None } };
+        let Next::Retry(delay) = next else { return (next, None) };
         if self.settings.retry.is_none() {
-            return FollowUp { next: Next::GivenUp, delay: None };
+            return (Next::GivenUp, None);
         }
         let span = u64::from(2 * JITTER) * 10;
         let per_mille = 1000 - 10 * JITTER + self.random.below(span + 1) as u32;
-        FollowUp { next, delay: Some(delay * per_mille / 1000) }
+        (next, Some(delay * per_mille / 1000))
     }
 }
 
@@ -266,30 +259,4 @@ pub(super) fn headers(
         headers.extend(signed.to_pairs());
     }
     headers
-}
-
-async fn wait_until(due: Option<tokio::time::Instant>) {
-    if let Some(due) = due {
-        tokio::time::sleep_until(due).await;
-    }
-}
-
-impl PartialEq for Retry {
-    fn eq(&self, other: &Self) -> bool {
-        self.due == other.due
-    }
-}
-
-impl Eq for Retry {}
-
-impl PartialOrd for Retry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Retry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.due.cmp(&other.due)
-    }
 }

@@ -1,15 +1,16 @@
 //! The counters and the summary.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::plan::PlannedDelivery;
 use crate::output::style;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix::Next;
-use crate::text::type_width;
+use crate::text::{counted, type_width};
 
 /// The maximum numbers of undelivered messages in the text output and in the JSON output.
 const SHOWN: usize = 20;
@@ -28,9 +29,8 @@ pub(super) enum Stop {
 }
 
 /// Counts messages, deliveries, attempts, and responses.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
-    begin: Instant,
     duration: Duration,
     copies: u32,
     messages: u64,
@@ -46,7 +46,7 @@ pub(super) struct Tally {
     /// The latencies of responses, in microseconds.
     latencies: Vec<u32>,
     /// The messages with copies that have not ended.
-    open: HashMap<u64, OpenMessage>,
+    open: BTreeMap<u64, OpenMessage>,
     undelivered_messages: Vec<OpenMessage>,
     pub(super) stop: Option<Stop>,
 }
@@ -57,14 +57,16 @@ struct Count {
     is_success: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 struct OpenMessage {
     message_id: String,
     event_type: String,
+    #[serde(skip)]
     copies_left: u32,
     attempts: u64,
+    #[serde(skip)]
     is_delivered: bool,
-    last: String,
+    last_outcome: Option<String>,
 }
 
 /// Returns the outcome of an attempt: the outcome in the body, else the status, else the connection error.
@@ -86,30 +88,9 @@ pub(super) fn label(result: &Result<Answer, SendError>) -> String {
     }
 }
 
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 impl Tally {
     pub(super) fn new(copies: u32) -> Self {
-        Self {
-            begin: Instant::now(),
-            duration: Duration::ZERO,
-            copies,
-            messages: 0,
-            deliveries: 0,
-            ended: 0,
-            attempts: 0,
-            resent: 0,
-            aborted: 0,
-            delivered: 0,
-            undelivered: 0,
-            outcomes: BTreeMap::new(),
-            latencies: Vec::new(),
-            open: HashMap::new(),
-            undelivered_messages: Vec::new(),
-            stop: None,
-        }
+        Self { copies, ..Self::default() }
     }
 
     /// Counts the start of a delivery.
@@ -123,7 +104,7 @@ impl Tally {
                 copies_left: self.copies,
                 attempts: 0,
                 is_delivered: false,
-                last: String::new(),
+                last_outcome: None,
             }
         });
     }
@@ -146,7 +127,7 @@ impl Tally {
             open.attempts += 1;
             open.is_delivered |= is_success;
             if !open.is_delivered {
-                open.last.clone_from(&label);
+                open.last_outcome = Some(label.clone());
             }
         }
         let is_new = !self.outcomes.contains_key(&label);
@@ -185,11 +166,9 @@ impl Tally {
     }
 
     /// Ends the run. Deliveries that have not ended are counted as undelivered.
-    pub(super) fn finish(&mut self) {
-        self.duration = self.begin.elapsed();
-        let mut open: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
-        open.sort_by_key(|(message, _)| *message);
-        for (_, open) in open {
+    pub(super) fn finish(&mut self, duration: Duration) {
+        self.duration = duration;
+        for open in std::mem::take(&mut self.open).into_values() {
             self.close(open);
         }
         self.latencies.sort_unstable();
@@ -218,14 +197,6 @@ impl Tally {
     pub(super) fn object(&self, scenario: &str, seed: u64) -> Value {
         let outcomes: BTreeMap<_, _> =
             self.outcomes.iter().map(|(label, count)| (label, count.attempts)).collect();
-        let messages = self.undelivered_messages.iter().map(|message| {
-            json!({
-                "message_id": message.message_id,
-                "event_type": message.event_type,
-                "attempts": message.attempts,
-                "last_outcome": (!message.last.is_empty()).then_some(&message.last),
-            })
-        });
         json!({
             "type": "summary",
             "scenario": scenario,
@@ -242,7 +213,7 @@ impl Tally {
             "max_milliseconds": self.latency(100),
             "delivered": self.delivered,
             "undelivered": self.undelivered,
-            "undelivered_messages": messages.collect::<Vec<_>>(),
+            "undelivered_messages": self.undelivered_messages,
             "stopped": self.stop.map(|stop| match stop {
                 Stop::Disabled => "disabled",
                 Stop::Interrupted => "interrupted",
@@ -309,7 +280,7 @@ impl Tally {
         ));
         let width = type_width();
         for message in self.undelivered_messages.iter().take(SHOWN) {
-            let last = if message.last.is_empty() { "no response yet" } else { &message.last };
+            let last = message.last_outcome.as_deref().unwrap_or("no response yet");
             lines.push(format!(
                 "  {} {:<width$} {last} after {}",
                 message.message_id,

@@ -10,6 +10,9 @@ use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 
 /// Sign a body, and print the headers, a curl command, or a request
+///
+/// Sends nothing. Signs the exact bytes of the body, including a line break at its end. With several secrets, adds
+/// one signature per secret, as Svix does during a rotation.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

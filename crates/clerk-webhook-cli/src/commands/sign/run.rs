@@ -3,7 +3,7 @@
 use clerk_webhook_test::Delivery;
 
 use super::args::{Args, Format};
-use super::report::{SignedRequest, write};
+use super::report::write;
 use crate::capture;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -14,18 +14,15 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let url = match &args.to {
         Some(url) => Some(Endpoint::parse(url)?),
         // The other formats contain no URL.
-        None if matches!(args.format, Format::Curl | Format::Http) => {
-            Some(Endpoint::of_environment("--to", output)?)
-        }
+        None if matches!(args.format, Format::Curl | Format::Http) => Some(Endpoint::of_environment("--to")?),
         None => None,
     };
     let url = url.map(|url| url.to_string()).unwrap_or_default();
     let (_, body) = capture::contents(&args.body)?;
     let mut delivery =
-        Delivery::of_body(body.clone()).secrets(secrets).at(args.at.0).header_family(args.headers.into());
+        Delivery::of_body(body).secrets(secrets).at(args.at.0).header_family(args.headers.into());
     if let Some(id) = args.id {
         delivery = delivery.message_id(id);
     }
-    let headers = delivery.headers();
-    write(output, args.format, &SignedRequest { url: &url, path: &args.body, headers: &headers, body: &body })
+    write(output, args.format, &url, &delivery)
 }

@@ -9,7 +9,7 @@ use crate::args::event_pattern::EventNames;
 use crate::args::header_names::HeaderNames;
 use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
-use crate::send::endpoint::{EndpointArgs, UserAgentArgs};
+use crate::send::endpoint::EndpointArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +26,7 @@ of the signature, so that each call sends a newer version. Without --set, the bo
 
 Exit codes: 0 every response is 2xx, 1 any other response, 2 incorrect usage, 3 no response.";
 
-/// Send a signed event, and show how Svix would treat the response
+/// Send signed events, and show how Svix would treat the responses
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
@@ -85,9 +85,6 @@ pub(crate) struct Args {
     /// Names of the signature headers
     #[arg(long, value_name = "NAMES", default_value = "svix")]
     pub(super) headers: HeaderNames,
-
-    #[command(flatten)]
-    pub(super) agent: UserAgentArgs,
 
     /// Send each delivery this number of times, 1 to 1000
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]

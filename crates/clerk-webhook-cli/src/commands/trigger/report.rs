@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_test::Delivery;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::diagnosis::TOLERANCE;
 use crate::failure::Failure;
@@ -49,21 +49,14 @@ pub(super) fn hint(at: Timestamp, answer: &Answer) -> Option<String> {
 pub(super) fn dry_run(output: &Output, sent: &TriggeredDelivery, delivery: &Delivery) -> Result<(), Failure> {
     let (curl, body) = (delivery.curl(&sent.url), delivery.body());
     output.line(&curl)?;
-    let headers: serde_json::Map<_, _> =
-        delivery.headers().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     let text = std::str::from_utf8(&body).ok();
-    output.object(&json!({
-        "dry_run": true,
-        "type": sent.r#type,
-        "id": sent.id,
-        "timestamp": sent.timestamp,
-        "bytes": sent.bytes,
-        "url": sent.url,
-        "headers": headers,
-        "body": text,
-        "body_base64": text.is_none().then(|| STANDARD.encode(&body)),
-        "curl": curl,
-    }))
+    let mut object = json!(sent);
+    object["dry_run"] = json!(true);
+    object["headers"] = delivery.headers().into_iter().map(|(name, value)| (name, json!(value))).collect();
+    object["body"] = json!(text);
+    object["body_base64"] = json!(text.is_none().then(|| STANDARD.encode(&body)));
+    object["curl"] = json!(curl);
+    output.object(&object)
 }
 
 /// Returns the failure for a request without a response, including what Svix would do.

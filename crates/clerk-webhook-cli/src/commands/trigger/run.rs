@@ -1,10 +1,5 @@
 //! Creates a delivery and sends it.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
-use bytes::Bytes;
 use clerk_webhook_test::{Delivery, fixture::AnyFixture};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -14,15 +9,13 @@ use super::assignment::{Assignment, TextAssignment};
 use super::report::{CopyReport, TriggeredDelivery, dry_run, hint, unanswered};
 use super::user;
 use crate::args::suggest;
+use crate::capture;
 use crate::failure::Failure;
-use crate::output::{Output, printable};
+use crate::output::{Output, note, printable};
 use crate::send::answer_report::{AnswerReport, labelled};
 use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
-use crate::send::svix;
-
-/// The maximum size of a body from a file. Clerk's bodies are thousands of times smaller.
-const MAX_BODY: u64 = 64 << 20;
+use crate::text::event_type;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
@@ -33,13 +26,13 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     if several && args.id.is_some() {
         return Err(Failure::usage("--id is the id of one message: pass only one type"));
     }
-    let endpoint = args.endpoint.endpoint(output)?;
+    let endpoint = args.endpoint.endpoint()?;
     let secrets = args.secrets.secrets()?;
     let names = args.event_types.iter().map(|name| Some(name.as_str()));
     let names: Vec<_> = if args.event_types.is_empty() { vec![None] } else { names.collect() };
     let mut messages = Vec::new();
     for (name, after) in names.into_iter().zip(0..) {
-        let mut delivery = delivery(&args, name, after, output)?
+        let mut delivery = delivery(&args, name, after)?
             .at(args.at.0)
             .secrets(secrets.iter().cloned())
             .header_family(args.headers.into());
@@ -52,8 +45,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return messages.iter().try_for_each(|(sent, delivery)| dry_run(output, sent, delivery));
     }
     block_on(async {
-        let client =
-            Client::new(endpoint.uri(), svix::TIMEOUT)?.with_user_agent(args.agent.user_agent.clone());
+        let client = args.endpoint.client(&endpoint)?;
         let mut all_delivered = true;
         for (sent, delivery) in &messages {
             all_delivered &= send(&args, output, &client, &endpoint, sent, delivery).await?;
@@ -79,18 +71,19 @@ fn message(delivery: Delivery, args: &Args, endpoint: &Endpoint) -> (TriggeredDe
 /// Creates the delivery from the file or the example, and applies all assignments.
 ///
 /// `after` is the number of earlier events of this call, whose times are earlier.
-fn delivery(args: &Args, name: Option<&str>, after: i64, output: &Output) -> Result<Delivery, Failure> {
+fn delivery(args: &Args, name: Option<&str>, after: i64) -> Result<Delivery, Failure> {
     let mut sets: Vec<_> =
         args.sets.iter().chain(args.text_sets.iter().map(|TextAssignment(set)| set)).cloned().collect();
     let (before, mut delivery) = match &args.file {
         Some(file) => {
             if let Some(event_type) = name {
-                sets.insert(0, assignment("type", Value::from(event_type)));
+                let (path, pointer) = ("type".to_owned(), "/type".to_owned());
+                sets.insert(0, Assignment { path, pointer, value: Value::from(event_type) });
             }
-            (None, Delivery::of_body(read(file)?))
+            (None, Delivery::of_body(capture::contents(file)?.1))
         }
         None => {
-            let event = example(args, name.unwrap_or_default(), after, output)?;
+            let event = example(args, name.unwrap_or_default(), after)?;
             (Some(event.clone()), Delivery::of_json(event))
         }
     };
@@ -98,10 +91,7 @@ fn delivery(args: &Args, name: Option<&str>, after: i64, output: &Output) -> Res
         // A misspelled path adds a new member, so a note tells the user that the example lacks this path.
         let is_new = before.as_ref().is_some_and(|event| event.pointer(&set.pointer).is_none());
         if is_new && !set.pointer.contains("metadata/") {
-            output.note(format_args!(
-                "the example has no {}, so it is added",
-                printable(set.path.as_bytes(), 100)
-            ));
+            note(format_args!("the example has no {}, so it is added", printable(set.path.as_bytes(), 100)));
         }
         delivery = delivery
             .try_set(&set.pointer, set.value)
@@ -111,7 +101,7 @@ fn delivery(args: &Args, name: Option<&str>, after: i64, output: &Output) -> Res
 }
 
 /// Returns an example with the time of the signature and with the user of `--user`.
-fn example(args: &Args, name: &str, after: i64, output: &Output) -> Result<Value, Failure> {
+fn example(args: &Args, name: &str, after: i64) -> Result<Value, Failure> {
     let fixture = fixture(name)?;
     let mut event = fixture.json();
     let at = Value::from(args.at.0.as_millis().saturating_add(after));
@@ -128,7 +118,7 @@ fn example(args: &Args, name: &str, after: i64, output: &Output) -> Result<Value
     if let Some(user) = &args.user
         && !user::set(&mut event, user)
     {
-        output.note(format_args!("{name} has no user, so --user does not change it"));
+        note(format_args!("{name} has no user, so --user does not change it"));
     }
     Ok(event)
 }
@@ -185,29 +175,6 @@ async fn send(
     Ok(all_delivered)
 }
 
-fn assignment(name: &str, value: Value) -> Assignment {
-    Assignment { path: name.to_owned(), pointer: format!("/{name}"), value }
-}
-
-fn read(file: &Path) -> Result<Bytes, Failure> {
-    let mut bytes = Vec::new();
-    // Reads one byte more than allowed, to detect larger bodies.
-    let result = if file == Path::new("-") {
-        io::stdin().take(MAX_BODY + 1).read_to_end(&mut bytes)
-    } else {
-        File::open(file).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut bytes))
-    };
-    result.map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
-    if bytes.len() as u64 > MAX_BODY {
-        return Err(Failure::usage(format_args!(
-            "{} is larger than {} MiB, the maximum size of a body",
-            file.display(),
-            MAX_BODY >> 20
-        )));
-    }
-    Ok(bytes.into())
-}
-
 fn fixture(name: &str) -> Result<AnyFixture, Failure> {
     AnyFixture::named(name).ok_or_else(|| {
         Failure::usage(format_args!(
@@ -217,13 +184,4 @@ fn fixture(name: &str) -> Result<AnyFixture, Failure> {
             suggest::event(name)
         ))
     })
-}
-
-/// Returns the event type in a body.
-fn event_type(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        r#type: String,
-    }
-    serde_json::from_slice(body).ok().map(|envelope: Envelope| envelope.r#type)
 }

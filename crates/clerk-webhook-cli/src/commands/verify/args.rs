@@ -8,7 +8,10 @@ use super::input::InputArgs;
 use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 
-/// Verify captured requests, and explain why verification fails
+/// Explain why a captured request does not verify
+///
+/// A cause is a fact about the request, or a change that makes the signature match when it is undone. Secrets,
+/// payloads, and expected signatures are never printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {

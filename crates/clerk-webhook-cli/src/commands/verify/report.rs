@@ -11,7 +11,7 @@ use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis};
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
-use crate::text;
+use crate::text::{self, date};
 
 /// A request with its verdict.
 pub(super) struct JudgedCapture<'c> {
@@ -56,8 +56,7 @@ pub(super) fn write_sum(
     let authentic = all - refused;
     let unreadable = match unreadable {
         0 => String::new(),
-        1 => "; 1 file unreadable".to_owned(),
-        several => format!("; {several} files unreadable"),
+        some => format!("; {} unreadable", text::counted(some as u64, "file", "files")),
     };
     output.line(format_args!("\n{STRONG}{authentic} of {all} are authentic{unreadable}{STRONG:#}"))
 }
@@ -160,12 +159,4 @@ fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> 
 /// Escapes control characters.
 fn printable(text: &str) -> String {
     output::printable(text.as_bytes(), usize::MAX)
-}
-
-/// Formats a time in UTC, with a resolution of one second.
-fn date(moment: Timestamp) -> String {
-    match jiff::Timestamp::from_second(moment.as_secs()) {
-        Ok(moment) => moment.to_string(),
-        Err(_) => moment.as_secs().to_string(),
-    }
 }
