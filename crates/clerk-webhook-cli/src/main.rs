@@ -26,11 +26,11 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  clerk-webhook trigger user.created                   # sends a signed event to your server
-  clerk-webhook listen --forward :3000/webhooks/clerk  # shows what arrives and how it responds
-  clerk-webhook verify request.http                    # explains why a request does not verify
+  clerk-webhook trigger user.created          # sends an event to your server
+  clerk-webhook listen --forward :3000/hooks  # shows what your server receives
+  clerk-webhook verify request.http           # explains why it does not verify
 
-The signing secret (whsec_…) is read from CLERK_WEBHOOK_SIGNING_SECRET, also in the file .env.
+The commands read the signing secret (whsec_…) from the variable CLERK_WEBHOOK_SIGNING_SECRET, which can be in the file .env.
 `clerk-webhook help COMMAND` explains a command.";
 
 const EXIT_CODES: &str =
@@ -44,7 +44,7 @@ const OVERVIEW: &str = "{about}\n\n{subcommands}{after-help}";
 #[command(name = "clerk-webhook", version, max_term_width = 100)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
-    /// Print JSON lines, as described in JSON.md
+    /// Print JSON objects, one per line
     #[arg(long, global = true, display_order = 900)]
     json: bool,
 

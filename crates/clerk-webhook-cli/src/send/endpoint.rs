@@ -53,8 +53,10 @@ pub(crate) struct RemoteArgs {
 /// How the requests identify their sender.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UserAgentArgs {
-    /// User agent of the requests. Firewalls and bot protections match it, so the default is a user agent of
-    /// Svix, which sends Clerk's webhooks
+    /// User agent of the requests
+    ///
+    /// Firewalls and bot protections match it, so the default is a user agent of Svix, which sends Clerk's
+    /// webhooks.
     #[arg(long, value_name = "TEXT", default_value = SVIX_USER_AGENT)]
     pub(crate) user_agent: HeaderValue,
 }

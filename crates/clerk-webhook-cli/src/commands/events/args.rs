@@ -9,7 +9,7 @@ Examples:
   clerk-webhook events
   clerk-webhook events 'organization*.created'
   clerk-webhook events user.created
-  clerk-webhook events user.created__phone_only --example | jq .data.phone_numbers";
+  clerk-webhook events user.created__phone_only --example | jq .data";
 
 /// List Clerk's event types, or show an example and the fields of one
 #[derive(Debug, clap::Args)]

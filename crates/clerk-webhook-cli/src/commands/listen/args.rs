@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
 
-    /// Open the page in a browser
+    /// Open the page with the deliveries in a browser
     ///
     /// The address works only once, because other users of this machine can see it in the process list.
     #[arg(long)]

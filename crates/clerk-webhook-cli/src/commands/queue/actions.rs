@@ -1,47 +1,56 @@
 //! Performs the actions with a queue of any engine.
 
 use clerk_webhook_core::{EventType, MessageId};
-use clerk_webhook_queue::{DeadLetter, JobQueue};
+use clerk_webhook_queue::{DeadLetter, DeliveryQueue, JobQueue};
 
 use super::args::{Action, List, Retry, Show};
 use super::report;
-use super::target::Target;
 use crate::args::suggest;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// Converts an error of a queue into a failure of the command.
+type Explain<'e, Q> = &'e dyn Fn(<Q as DeliveryQueue>::Error) -> Failure;
+
 pub(super) async fn perform<Q: JobQueue>(
     action: &Action,
-    target: &Target<'_, Q>,
+    queue: &Q,
+    explain: Explain<'_, Q>,
     output: &Output,
 ) -> Result<(), Failure> {
     match action {
-        Action::List(args) => list(args, target, output).await,
-        Action::Show(args) => show(args, target, output).await,
-        Action::Retry(args) => retry(args, target, output).await,
+        Action::List(args) => list(args, queue, explain, output).await,
+        Action::Show(args) => show(args, queue, explain, output).await,
+        Action::Retry(args) => retry(args, queue, explain, output).await,
         Action::Discard(args) => {
             for_each(&args.message_ids, "discarded", output, async |id: &MessageId| {
-                target.ask(target.queue.discard(id)).await
+                queue.discard(id).await.map_err(explain)
             })
             .await
         }
         Action::Stats => {
-            let stats = target.ask(target.queue.stats()).await?;
-            report::stats(output, target.queue.scope().as_str(), &stats)
+            let stats = queue.stats().await.map_err(explain)?;
+            report::stats(output, queue.scope().as_str(), &stats)
         }
     }
 }
 
-async fn list<Q: JobQueue>(args: &List, target: &Target<'_, Q>, output: &Output) -> Result<(), Failure> {
-    let stats = target.ask(target.queue.stats()).await?;
+async fn list<Q: JobQueue>(
+    args: &List,
+    queue: &Q,
+    explain: Explain<'_, Q>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let stats = queue.stats().await.map_err(explain)?;
     let Some(name) = &args.event_type else {
-        let letters = target.ask(target.queue.dead_letters(args.limit)).await?;
+        let letters = queue.dead_letters(args.limit).await.map_err(explain)?;
         return report::list(output, &letters, stats.dead, None);
     };
     let event_type = EventType::from(name.as_str());
     let dead =
         stats.by_type.iter().find(|stats| stats.event_type == event_type).map_or(0, |stats| stats.dead);
-    let letters = if dead == 0 { Vec::new() } else { of_type(&event_type, dead, args.limit, target).await? };
+    let letters =
+        if dead == 0 { Vec::new() } else { of_type(&event_type, dead, args.limit, queue, explain).await? };
     let hint = if event_type.is_known() { String::new() } else { suggest::event(name) };
     report::list(output, &letters, dead, Some(&format!(" of the type {name}{hint}")))
 }
@@ -54,12 +63,13 @@ async fn of_type<Q: JobQueue>(
     event_type: &EventType,
     dead: u64,
     limit: u32,
-    target: &Target<'_, Q>,
+    queue: &Q,
+    explain: Explain<'_, Q>,
 ) -> Result<Vec<DeadLetter>, Failure> {
     let wanted = usize::try_from(dead.min(limit.into())).unwrap_or(usize::MAX);
     let mut read = limit;
     loop {
-        let mut letters = target.ask(target.queue.dead_letters(read)).await?;
+        let mut letters = queue.dead_letters(read).await.map_err(explain)?;
         let is_all = letters.len() < usize::try_from(read).unwrap_or(usize::MAX) || read == u32::MAX;
         letters.retain(|letter| letter.event_type == *event_type);
         letters.truncate(wanted);
@@ -70,8 +80,13 @@ async fn of_type<Q: JobQueue>(
     }
 }
 
-async fn show<Q: JobQueue>(args: &Show, target: &Target<'_, Q>, output: &Output) -> Result<(), Failure> {
-    match target.ask(target.queue.dead_letter(&args.message_id)).await? {
+async fn show<Q: JobQueue>(
+    args: &Show,
+    queue: &Q,
+    explain: Explain<'_, Q>,
+    output: &Output,
+) -> Result<(), Failure> {
+    match queue.dead_letter(&args.message_id).await.map_err(explain)? {
         Some(letter) if args.payload => report::payload(output, &letter),
         Some(letter) => report::show(output, &letter),
         None => {
@@ -81,13 +96,18 @@ async fn show<Q: JobQueue>(args: &Show, target: &Target<'_, Q>, output: &Output)
     }
 }
 
-async fn retry<Q: JobQueue>(args: &Retry, target: &Target<'_, Q>, output: &Output) -> Result<(), Failure> {
+async fn retry<Q: JobQueue>(
+    args: &Retry,
+    queue: &Q,
+    explain: Explain<'_, Q>,
+    output: &Output,
+) -> Result<(), Failure> {
     if !args.all {
-        let retry = async |id: &MessageId| target.ask(target.queue.retry_dead(id)).await;
+        let retry = async |id: &MessageId| queue.retry_dead(id).await.map_err(explain);
         return for_each(&args.message_ids, "retried", output, retry).await;
     }
     let event_type = args.event_type.as_deref().map(EventType::from);
-    let retried = target.ask(target.queue.retry_all_dead(event_type.as_ref())).await?;
+    let retried = queue.retry_all_dead(event_type.as_ref()).await.map_err(explain)?;
     let name = args.event_type.as_deref().filter(|_| event_type.is_some_and(|known| !known.is_known()));
     let hint = name.filter(|_| retried == 0).map(suggest::event).unwrap_or_default();
     report::retried_all(output, retried, args.event_type.as_deref(), &hint)

@@ -11,8 +11,8 @@ Examples:
   clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --database queue.db
   clerk-webhook queue retry --all --database queue.db
 
-Exit codes: 0 success, 1 a message is not a dead letter, or you declined to discard, 2 incorrect
-usage, or a missing table or stream, 3 the queue cannot be opened, read or changed.";
+Exit codes: 0 success, 1 a message is not a dead letter, or you declined to discard, 2 incorrect usage, or a missing table or \
+stream, 3 the queue cannot be opened, read, or changed.";
 
 const EXAMPLES_OF_LIST: &str = "\
 Examples:
@@ -23,7 +23,7 @@ Examples:
 const EXAMPLES_OF_SHOW: &str = "\
 Examples:
   clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa
-  clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --payload > event.json";
+  clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --payload > a.json";
 
 const EXAMPLES_OF_RETRY: &str = "\
 Examples:
@@ -43,7 +43,7 @@ Examples:
   clerk-webhook queue stats --database queue.db
   clerk-webhook --json queue stats | jq .dead";
 
-/// List, show, retry and discard dead letters, and count events
+/// List, show, retry, and discard dead letters, and count events
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -9,7 +9,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::actions;
 use super::args::{Action, QueueArgs};
-use super::target::Target;
 use crate::database_error::{LONGEST, why};
 use crate::environment;
 use crate::failure::Failure;
@@ -41,7 +40,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
             let options = if action.writes() { *options } else { options.read_only(true) };
             let queue = open_sqlite(options, scope, args, source).await?;
             let explain = |error| explain_sql(&error, "--table");
-            let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
+            let performed = actions::perform(action, &queue, &explain, output).await;
             queue.pool().close().await;
             performed
         }
@@ -51,7 +50,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
             }
             let queue = open_postgres(*options, scope, args, source).await?;
             let explain = |error| explain_sql(&error, "--table and --graphile-schema");
-            let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
+            let performed = actions::perform(action, &queue, &explain, output).await;
             queue.pool().close().await;
             performed
         }
@@ -68,7 +67,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
                     .prefix(prefix)
                     .map_err(|error| Failure::usage(format_args!("--prefix: {error}")))?;
             }
-            actions::perform(action, &Target::new(&queue, &explain), output).await
+            actions::perform(action, &queue, &explain, output).await
         }
     }
 }

@@ -9,8 +9,6 @@ mod database;
 mod report;
 #[cfg_attr(not(feature = "queue"), path = "unavailable.rs")]
 mod run;
-#[cfg(feature = "queue")]
-mod target;
 
 pub(super) use self::args::Args;
 pub(super) use self::run::run;

@@ -14,7 +14,7 @@ use crate::send::endpoint::EndpointArgs;
 const EXAMPLES: &str = "\
 Examples:
   clerk-webhook replay captures/
-  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10 --to :4000/hooks
+  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10
   clerk-webhook replay one.http --verbatim
   tail -3 events.ndjson | clerk-webhook replay -";
 
@@ -33,7 +33,7 @@ unreadable, 2 incorrect usage, 3 no response.";
 pub(crate) struct Args {
     /// File or folder with captured requests; - reads standard input
     ///
-    /// A file contains a request (.http), or JSON lines of `clerk webhooks listen --json`.
+    /// `clerk-webhook help verify` lists the formats.
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 

@@ -17,7 +17,7 @@ Examples:
       all 46 types, reordered, duplicated, and concurrent
   clerk-webhook scenario churn --events 50000 --concurrency 32
       a load test
-  clerk-webhook scenario churn --retry --to :3000/webhooks/clerk --to :3001/webhooks/clerk
+  clerk-webhook scenario churn --retry --to :3000/hooks --to :3001/hooks
       two instances of one server, as behind a load balancer
   clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
       signed deliveries for `clerk-webhook replay`";
@@ -73,13 +73,13 @@ pub(crate) struct Args {
     )]
     pub(super) shuffle: Option<u32>,
 
-    /// Send each message this number of times
+    /// Send each message this number of times, 1 to 100
     ///
     /// Half of the copies follow immediately, the others up to 100 messages later.
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) duplicate: u32,
 
-    /// Number of simultaneous attempts
+    /// Number of simultaneous attempts, 1 to 1024
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) concurrency: u32,
 

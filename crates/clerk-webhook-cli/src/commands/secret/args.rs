@@ -40,7 +40,7 @@ pub(super) enum Action {
     /// Check whether a secret is usable, without printing it
     #[command(after_help = EXAMPLES_OF_CHECK)]
     Check {
-        /// Secret to check; - reads standard input [default: --secret, --secret-file, or the environment]
+        /// Secret to check, visible in the process list; - reads standard input [default: --secret, --secret-file, or the environment]
         #[arg(value_name = "SECRET", conflicts_with_all = ["secrets", "secret_file"], allow_hyphen_values = true)]
         text: Option<SecretText>,
 

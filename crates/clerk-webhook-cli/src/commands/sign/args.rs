@@ -51,7 +51,7 @@ Examples:
   printf '{\"data\":{},\"type\":\"user.created\"}' | clerk-webhook sign
   clerk-webhook sign --body event.json --format curl | sh
   clerk-webhook sign --body event.json --format http > request.http
-  clerk-webhook sign --body event.json --at -1h --format json >> deliveries.ndjson";
+  clerk-webhook sign --body event.json --at -1h --format json >> lines.ndjson";
 
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

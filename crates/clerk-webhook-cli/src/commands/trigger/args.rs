@@ -21,7 +21,8 @@ Examples:
   clerk-webhook trigger user.deleted --dry-run | sh";
 
 const EXPLANATION: &str = "\
-The examples are about the same user, organization, and membership. Their `timestamp` and `data.updated_at` become the time \
+The examples user.created, user.updated, and user.deleted are about the same user, and likewise the examples of organizations \
+and memberships. Their `timestamp` and `data.updated_at` become the time \
 of the signature, so that each call sends a newer version. Without --set, the body of --file is sent byte for byte.
 
 Exit codes: 0 every response is 2xx, 1 any other response, 2 incorrect usage, 3 no response.";
@@ -50,8 +51,8 @@ pub(crate) struct Args {
 
     /// Send events about another user, such as user_2
     ///
-    /// All examples are about the same user. The addresses, names, and objects of another user get different ids
-    /// too.
+    /// The ids of the user's objects, the addresses, the numbers, and the names differ too, so that they remain
+    /// unique. Organizations, plans, and other people stay the same.
     #[arg(long, value_name = "ID", value_parser = user_id, conflicts_with = "file")]
     pub(super) user: Option<String>,
 

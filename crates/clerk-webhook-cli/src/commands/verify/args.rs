@@ -13,7 +13,7 @@ use crate::args::secrets::SecretArgs;
 /// A cause is a fact about the request, or a change that makes the signature match when it is undone. Secrets,
 /// payloads, and expected signatures are never printed.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) input: InputArgs,
@@ -21,9 +21,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Time at which to check the age: now, -10m (from now), seconds since 1970, or a time such as
-    /// 2026-01-31T12:00:00Z [default: the time of receipt, if the file is a recording of `clerk-webhook
-    /// listen`, else now]
+    /// Time at which to check the age [default: the time of receipt in a recording, else now]
+    ///
+    /// Accepts now, -10m (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z. `clerk-webhook
+    /// listen --record` writes recordings.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) now: Option<Moment>,
 
@@ -41,7 +42,10 @@ Examples:
   clerk-webhook verify request.http
   clerk-webhook verify --any-age deliveries.ndjson
   clerk webhooks listen --json | head -n 2 | clerk-webhook verify -
-  clerk-webhook verify --body b.json --id msg_1 --timestamp 1716883200 --signature v1,…";
+  clerk-webhook verify --body b.json --id msg_1 --timestamp 1716883200 \\
+      --signature v1,…
+
+Exit codes: 0 every request is authentic, 1 a request is not authentic, or a file is unreadable, 2 incorrect usage.";
 
 /// Parses a duration: `300`, `300s`, `10m`.
 fn tolerance(text: &str) -> Result<Duration, String> {

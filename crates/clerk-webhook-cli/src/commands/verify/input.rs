@@ -16,9 +16,10 @@ const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 /// The arguments that select the requests to verify.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// File with a request as it was on the wire, a curl command, or JSON: an object with headers and body, an
-    /// event of API Gateway, a HAR file, or lines of `clerk webhooks listen --json`; or a folder of such files;
-    /// - reads standard input
+    /// File or folder with captured requests; - reads standard input
+    ///
+    /// A file contains a request as it was on the wire, a curl command, or JSON: an object with headers and body,
+    /// an event of API Gateway, a HAR file, or lines of `clerk webhooks listen --json`.
     #[arg(value_name = "FILE", conflicts_with_all = ["request", "delivery", "body"])]
     file: Option<PathBuf>,
 
@@ -47,14 +48,8 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "LIST", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     signature: Option<String>,
 
-    /// Names of the signature headers: svix (svix-id, …) or webhook (webhook-id, …)
-    #[arg(
-        long,
-        value_name = "NAMES",
-        default_value = "svix",
-        hide_possible_values = true,
-        requires = "body"
-    )]
+    /// Names of the signature headers
+    #[arg(long, value_name = "NAMES", default_value = "svix", requires = "body")]
     headers: HeaderNames,
 }
 
