@@ -111,16 +111,16 @@ fn value(text: &str, name: &str) -> Result<Option<String>, Failure> {
 
 /// Returns a value without its quotes and without the comment after it, or `None` if it is malformed.
 fn unquoted(value: &str) -> Option<&str> {
-    let is_comment = |rest: &str| rest.trim_start().starts_with('#') && rest.starts_with(char::is_whitespace);
-    let value = match value.chars().next() {
-        Some(quote @ ('\'' | '"')) => {
-            let (value, rest) = value.get(1..)?.split_once(quote)?;
-            (rest.is_empty() || is_comment(rest)).then_some(value)?
+    let value = match value.split_at_checked(1) {
+        Some((quote @ ("'" | "\""), rest)) => {
+            let (value, rest) = rest.split_once(quote)?;
+            let is_comment = rest.starts_with(char::is_whitespace) && rest.trim_start().starts_with('#');
+            (rest.is_empty() || is_comment).then_some(value)?
         }
-        Some('#') => "",
         _ => {
-            let comment = value.char_indices().find(|(at, _)| value.get(*at..).is_some_and(is_comment));
-            comment.and_then(|(at, _)| value.get(..at)).unwrap_or(value)
+            let mut marks = value.match_indices('#').filter_map(|(at, _)| value.get(..at));
+            let before = marks.find(|before| before.is_empty() || before.ends_with(char::is_whitespace));
+            before.unwrap_or(value).trim_end()
         }
     };
     (!value.contains(char::REPLACEMENT_CHARACTER)).then_some(value)

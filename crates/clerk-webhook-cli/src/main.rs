@@ -39,7 +39,7 @@ const EXIT_CODES: &str =
 /// The help without arguments: the commands and the examples, without the options.
 const OVERVIEW: &str = "{about}\n\n{subcommands}{after-help}";
 
-/// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel
+/// Create, send, verify, and replay Clerk webhooks, without Clerk or a tunnel
 #[derive(Debug, Parser)]
 #[command(name = "clerk-webhook", version, max_term_width = 100)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]

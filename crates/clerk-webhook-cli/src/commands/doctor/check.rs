@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::send::client::Answer;
+
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,5 +53,19 @@ impl Check {
         advice: impl Into<String>,
     ) -> Self {
         Self { status: Status::Bad, ..Self::warn(check, finding, message, advice) }
+    }
+}
+
+/// The response to the signed delivery of `--send`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signed<'a> {
+    NotSent,
+    Unanswered,
+    Answered(&'a Answer),
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn answer(self) -> Option<&'a Answer> {
+        if let Self::Answered(answer) = self { Some(answer) } else { None }
     }
 }

@@ -2,7 +2,7 @@
 
 use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
 
-use super::check::{Check, Status};
+use super::check::{Check, Signed, Status};
 use crate::output::printable;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::evidence::{self, Evidence, Kind, alike};
@@ -12,20 +12,6 @@ const FAILS: &str =
     "see its log; common causes are a missing secret, and code that expects the signature headers to exist";
 
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
-
-/// The response to the signed delivery of `--send`.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Signed<'a> {
-    NotSent,
-    Unanswered,
-    Answered(&'a Answer),
-}
-
-impl<'a> Signed<'a> {
-    pub(super) fn answer(self) -> Option<&'a Answer> {
-        if let Self::Answered(answer) = self { Some(answer) } else { None }
-    }
-}
 
 /// A request that the endpoint must reject.
 #[derive(Debug)]

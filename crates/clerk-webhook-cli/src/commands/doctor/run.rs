@@ -11,8 +11,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::args::Args;
-use super::check::{Check, Status};
-use super::judge::{self, FORGED, FUTURE, STALE, Signed};
+use super::check::{Check, Signed, Status};
+use super::judge::{self, FORGED, FUTURE, STALE};
 use super::measure;
 use super::report::Report;
 use crate::args::secrets::SecretArgs;

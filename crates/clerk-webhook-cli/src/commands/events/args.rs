@@ -11,7 +11,7 @@ Examples:
   clerk-webhook events user.created
   clerk-webhook events user.created__phone_only --example | jq .data";
 
-/// List Clerk's event types, or show an example and the fields of one
+/// List event types, or show an example and the fields of one
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

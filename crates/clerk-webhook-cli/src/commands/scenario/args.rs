@@ -43,7 +43,7 @@ the tombstones of deleted objects. Start with empty tables. Only the values of t
 Exit codes: 0 success, 1 a message never got a 2xx response or the tables differ, 2 incorrect usage, 3 nothing ever listened at one of \
 the URLs or the database is unreadable.";
 
-/// Send a sequence of events as Svix does, with retries, duplicates, and reordering
+/// Send many events as Svix does: retried, duplicated, and reordered
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clerk_webhook_core::MessageId;
 
-use super::assignment::{Assignment, TextAssignment};
+use super::assignment::Assignment;
 use crate::args::event_pattern::EventNames;
 use crate::args::header_names::HeaderNames;
 use crate::args::moment::Moment;
@@ -60,14 +60,14 @@ pub(crate) struct Args {
     ///
     /// The path can also be a JSON Pointer, such as /data/first_name. Valid JSON is set as JSON, everything else
     /// as text.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = Assignment::of_json)]
     pub(super) sets: Vec<Assignment>,
 
     /// Set a text, such as data.external_id=42; repeatable
     ///
     /// Applied after --set.
-    #[arg(long = "set-string", value_name = "PATH=TEXT")]
-    pub(super) text_sets: Vec<TextAssignment>,
+    #[arg(long = "set-string", value_name = "PATH=TEXT", value_parser = Assignment::of_text)]
+    pub(super) text_sets: Vec<Assignment>,
 
     /// Body to send instead of an example; - reads standard input
     #[arg(long, value_name = "FILE")]

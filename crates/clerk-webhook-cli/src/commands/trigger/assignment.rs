@@ -1,7 +1,5 @@
 //! `PATH=VALUE`: a change to the body.
 
-use std::str::FromStr;
-
 use serde_json::Value;
 
 /// A place in the body, and its new value.
@@ -14,35 +12,24 @@ pub(super) struct Assignment {
     pub(super) value: Value,
 }
 
-/// An assignment whose value is always text.
-#[derive(Clone, Debug)]
-pub(super) struct TextAssignment(pub(super) Assignment);
-
-impl FromStr for Assignment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (path, pointer, value) = split(text)?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-        Ok(Self { path, pointer, value })
+impl Assignment {
+    /// Parses `PATH=VALUE`. A value that is not JSON is text.
+    pub(super) fn of_json(text: &str) -> Result<Self, String> {
+        Self::parse(text, |value| serde_json::from_str(value).unwrap_or_else(|_| value.into()))
     }
-}
 
-impl FromStr for TextAssignment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (path, pointer, value) = split(text)?;
-        Ok(Self(Assignment { path, pointer, value: Value::from(value) }))
+    /// Parses `PATH=TEXT`.
+    pub(super) fn of_text(text: &str) -> Result<Self, String> {
+        Self::parse(text, |value| value.into())
     }
-}
 
-fn split(text: &str) -> Result<(String, String, &str), String> {
-    let (path, value) = text
-        .split_once('=')
-        .filter(|(path, _)| !path.is_empty())
-        .ok_or("expected PATH=VALUE, such as data.first_name=Ada")?;
-    Ok((path.to_owned(), pointer(path), value))
+    fn parse(text: &str, value: impl FnOnce(&str) -> Value) -> Result<Self, String> {
+        let (path, text) = text
+            .split_once('=')
+            .filter(|(path, _)| !path.is_empty())
+            .ok_or("expected PATH=VALUE, such as data.first_name=Ada")?;
+        Ok(Self { path: path.to_owned(), pointer: pointer(path), value: value(text) })
+    }
 }
 
 /// Converts a path such as `data.email_addresses[0].id` into a JSON Pointer.
@@ -102,11 +89,11 @@ mod tests {
             ("data.x=", json!("")),
             ("data.x=a=b", json!("a=b")),
         ] {
-            assert_eq!(text.parse::<Assignment>().unwrap().value, expected);
+            assert_eq!(Assignment::of_json(text).unwrap().value, expected);
         }
-        assert_eq!("data.x=42".parse::<TextAssignment>().unwrap().0.value, json!("42"));
+        assert_eq!(Assignment::of_text("data.x=42").unwrap().value, json!("42"));
         for text in ["", "data.x", "=1"] {
-            assert!(text.parse::<Assignment>().is_err(), "{text}");
+            assert!(Assignment::of_json(text).is_err(), "{text}");
         }
     }
 }

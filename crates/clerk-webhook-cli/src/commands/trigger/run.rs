@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::args::Args;
-use super::assignment::{Assignment, TextAssignment};
+use super::assignment::Assignment;
 use super::report::{CopyReport, TriggeredDelivery, dry_run, hint, unanswered};
 use super::user;
 use crate::args::suggest;
@@ -72,8 +72,7 @@ fn message(delivery: Delivery, args: &Args, endpoint: &Endpoint) -> (TriggeredDe
 ///
 /// `after` is the number of earlier events of this call, whose times are earlier.
 fn delivery(args: &Args, name: Option<&str>, after: i64) -> Result<Delivery, Failure> {
-    let mut sets: Vec<_> =
-        args.sets.iter().chain(args.text_sets.iter().map(|TextAssignment(set)| set)).cloned().collect();
+    let mut sets: Vec<_> = args.sets.iter().chain(&args.text_sets).cloned().collect();
     let (before, mut delivery) = match &args.file {
         Some(file) => {
             if let Some(event_type) = name {
