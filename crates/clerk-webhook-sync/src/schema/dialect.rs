@@ -43,6 +43,7 @@ impl Dialect {
     }
 
     /// Returns a null that is a text.
+    #[cfg(feature = "backend-api")]
     pub(super) const fn null_text(self) -> &'static str {
         match self {
             Self::Postgres => "NULL::text",

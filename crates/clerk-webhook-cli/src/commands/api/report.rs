@@ -13,7 +13,7 @@ use super::args::Args;
 use crate::args::moment::Moment;
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
-use crate::output::{Output, printable};
+use crate::output::{Output, note, printable};
 use crate::text::{size, time};
 
 /// The number of requests that can wait for a slow or stopped terminal.
@@ -149,7 +149,7 @@ pub(super) fn introduce(
         output.line(line)?;
     }
     if !address.ip().is_loopback() {
-        output.note(format_args!("other machines can read the objects at {address}"));
+        note(format_args!("other machines can read the objects at {address}"));
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(super) fn announce(
 
 /// Prints the summary. Fails if a message was not delivered.
 pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) -> Result<(), Failure> {
-    output.object(&tally.object(&args.scenario.name(), seed))?;
+    output.object(&tally.object(args.scenario.name(), seed))?;
     for line in tally.lines(args.retry) {
         output.line(line)?;
     }
