@@ -37,16 +37,13 @@ impl<'s> Search<'s> {
     /// After a change that a body shows, also tries wrong keys and wrong layouts.
     pub(super) fn run(&mut self, bodies: &[Candidate]) -> Option<Match<'s>> {
         for changes in 0..=MAX_CHANGES {
-            for body in bodies.iter().filter(|body| body.findings.len() == changes) {
-                if let Some(found) = self.find(body, |key, layout| !key && !layout) {
-                    return Some(found);
-                }
-            }
-            let beside = |body: &&Candidate| body.is_shown && body.findings.len() + 1 == changes;
-            for body in bodies.iter().filter(beside) {
-                if let Some(found) = self.find(body, |key, layout| key != layout) {
-                    return Some(found);
-                }
+            let mut alone = bodies.iter().filter(|body| body.findings.len() == changes);
+            let mut beside = bodies.iter().filter(|body| body.is_shown && body.findings.len() + 1 == changes);
+            let found = alone.find_map(|body| self.find(body, |key, layout| !key && !layout));
+            let found =
+                found.or_else(|| beside.find_map(|body| self.find(body, |key, layout| key != layout)));
+            if found.is_some() {
+                return found;
             }
         }
         None

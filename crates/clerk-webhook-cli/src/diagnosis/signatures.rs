@@ -33,22 +33,13 @@ pub(super) fn read(value: &[u8]) -> Vec<Token> {
     let text = String::from_utf8_lossy(value.get(..MAX_LENGTH).unwrap_or(value));
     let separated = text.replace(", ", ",").replace("v1=", "v1,").replace("v1:", "v1,");
     let separated: Vec<_> = separated.split_ascii_whitespace().map(|word| word.trim_matches(',')).collect();
+    let joined = "the signatures are joined with a comma, as proxies join repeated headers";
+    let separator = "the version and the signature are not separated by exactly one comma";
+    let encoded = "the signature is URL-encoded (%2B, %2F, %3D)";
     let corrected = [
-        (
-            Cause::JoinedHeader,
-            "the signatures are joined with a comma, as proxies join repeated headers",
-            text.replace(",v1,", " v1,"),
-        ),
-        (
-            Cause::SignatureSeparator,
-            "the version and the signature are not separated by exactly one comma",
-            separated.join(" "),
-        ),
-        (
-            Cause::SignaturePercentEncoded,
-            "the signature is URL-encoded (%2B, %2F, %3D)",
-            percent_decoded(&text).unwrap_or_default(),
-        ),
+        (Cause::JoinedHeader, joined, text.replace(",v1,", " v1,")),
+        (Cause::SignatureSeparator, separator, separated.join(" ")),
+        (Cause::SignaturePercentEncoded, encoded, percent_decoded(&text).unwrap_or_default()),
     ];
     let tokens = |text: &str, flaw: Option<Finding>| -> Vec<Token> {
         let words = text.split_ascii_whitespace().take(MAX_TOKENS);

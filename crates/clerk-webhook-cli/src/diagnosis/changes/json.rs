@@ -144,27 +144,14 @@ fn written(text: &str, tokens: &[Range<usize>], spacing: Spacing, escapes: Escap
 }
 
 fn write_string(token: &str, escapes: Escapes, out: &mut String) {
-    let Ok(text) = serde_json::from_str::<String>(token) else {
-        out.push_str(token);
-        return;
-    };
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            _ if character < ' ' || (escapes == Ascii && !character.is_ascii()) => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
+    let minimal = serde_json::from_str::<String>(token).and_then(|text| serde_json::to_string(&text));
+    for character in minimal.as_deref().unwrap_or(token).chars() {
+        if escapes == Ascii && !character.is_ascii() {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
             }
-            _ => out.push(character),
+        } else {
+            out.push(character);
         }
     }
-    out.push('"');
 }

@@ -14,19 +14,10 @@ pub(super) fn bytes_as_numbers(body: &Body<'_>) -> Vec<Undone> {
     let Some(text) = body.text.map(str::trim) else { return Vec::new() };
     let buffer = serde_json::from_str::<Buffer>(text).ok().map(|buffer| buffer.data);
     let array = || {
-        let numbers = text.trim_start_matches('[').trim_end_matches(']').split(',');
-        numbers.map(|number| number.trim().parse::<u8>()).collect::<Result<Vec<_>, _>>().ok()
+        let entries = text.trim_matches(['{', '[', ']', '}']).split(',');
+        entries.map(|entry| entry.rsplit(':').next()?.trim().parse::<u8>().ok()).collect::<Option<Vec<_>>>()
     };
-    let typed_array = || {
-        let entries = text.strip_prefix('{')?.strip_suffix('}')?.split(',').enumerate();
-        let byte = |(index, entry): (usize, &str)| {
-            let (key, byte) = entry.split_once(':')?;
-            let is_next = key.trim().trim_matches('"').parse() == Ok(index);
-            byte.trim().parse::<u8>().ok().filter(|_| is_next)
-        };
-        entries.map(byte).collect::<Option<Vec<_>>>()
-    };
-    let Some(bytes) = buffer.or_else(array).or_else(typed_array) else { return Vec::new() };
+    let Some(bytes) = buffer.or_else(array) else { return Vec::new() };
     let fact = "the body is a list of bytes in decimal, as JSON.stringify writes a Buffer";
     one(Cause::BytesAsNumbers, fact, bytes)
 }
