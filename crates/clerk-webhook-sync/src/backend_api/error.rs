@@ -56,7 +56,7 @@ pub enum BackendApiErrorKind {
 
 impl BackendApiError {
     /// Creates the error for a status that is not 2xx.
-    pub(super) fn status(
+    pub(super) fn refused(
         endpoint: &'static str,
         not_found: NotFound,
         refusal: Refusal,
@@ -120,7 +120,7 @@ impl BackendApiError {
 
     /// Returns the status, if Clerk answered.
     #[must_use]
-    pub fn status_code(&self) -> Option<u16> {
+    pub fn status(&self) -> Option<u16> {
         match &self.cause {
             Cause::Status(refusal) => Some(refusal.status),
             Cause::Unreadable { status } => Some(*status),

@@ -288,5 +288,5 @@ impl Listing {
 
 /// Returns whether the server rejects the parameters of a request, and not the key or the rate.
 fn is_about_request(error: &BackendApiError) -> bool {
-    matches!(error.status_code(), Some(400 | 404 | 409 | 410 | 422))
+    matches!(error.status(), Some(400 | 404 | 409 | 410 | 422))
 }

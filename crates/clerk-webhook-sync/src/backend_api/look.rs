@@ -132,8 +132,8 @@ impl BackendApi {
 fn is_about_object(error: &BackendApiError) -> bool {
     match error.kind() {
         BackendApiErrorKind::Rejected => true,
-        BackendApiErrorKind::UnusableResponse => error.status_code().is_none(),
-        BackendApiErrorKind::Unavailable => error.status_code() == Some(500),
+        BackendApiErrorKind::UnusableResponse => error.status().is_none(),
+        BackendApiErrorKind::Unavailable => error.status() == Some(500),
         _ => false,
     }
 }

@@ -119,7 +119,7 @@ impl BackendApi {
                 500 | 502 | 503 | 504 => again(WaitReason::Status(status), after),
                 _ => None,
             };
-            let error = BackendApiError::status(endpoint, request.not_found, refusal, attempts);
+            let error = BackendApiError::refused(endpoint, request.not_found, refusal, attempts);
             return Err(Failed { error, retry });
         }
         match read(body) {

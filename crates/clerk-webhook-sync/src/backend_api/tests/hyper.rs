@@ -81,7 +81,7 @@ async fn keeps_connections_stops_at_the_limit_and_follows_no_redirect() {
 
         let requests = counts.requests.load(Ordering::Relaxed);
         let error = api.list(Resource::Domains, None).next().await.unwrap_err();
-        assert_eq!((error.status_code(), error.kind()), (Some(307), Kind::Rejected));
+        assert_eq!((error.status(), error.kind()), (Some(307), Kind::Rejected));
         assert_eq!(counts.requests.load(Ordering::Relaxed), requests + 1);
     }
     let api = BackendApi::new(KEY, HyperTransport::without_tls()).unwrap().base_url(&base_url).unwrap();

@@ -141,7 +141,7 @@ async fn an_error_says_what_to_do_and_shows_no_part_of_the_response() {
     assert!(format!("{error:?}").ends_with(": connection refused"));
     let error = error_of(Resource::Roles, || refusal(422, "form_param_invalid")).await;
     assert_eq!(
-        (error.status_code(), error.code(), error.trace_id(), error.endpoint()),
+        (error.status(), error.code(), error.trace_id(), error.endpoint()),
         (Some(422), Some("form_param_invalid"), Some("t1"), "/organization_roles")
     );
 }

@@ -199,7 +199,7 @@ async fn a_time_limit_can_be_set_and_counts_per_attempt() {
         error.to_string(),
         "Clerk did not answer within 2s in 6 attempts (GET /instance). Check the network, or try again later"
     );
-    assert_eq!(error.status_code(), None);
+    assert_eq!(error.status(), None);
     server.api.clone().request_timeout(Duration::from_secs(4)).instance().await.unwrap();
 }
 
