@@ -30,6 +30,7 @@
 //! - [`fixture`] contains at least one event of each of the 46 event types.
 //! - [`History`] creates consistent sequences of events about users, organizations and other objects, with
 //!   the expected final state ([`Truth`]). Use it to test code that maintains a copy of Clerk's objects.
+//! - `FakeBackendApi`, with the `backend-api` feature, serves the objects of a history as Clerk's Backend API does.
 //!
 //! # Sending a delivery
 //!
@@ -82,6 +83,6 @@ pub use pointer::PointerError;
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Compiles the examples in the README.
-#[cfg(all(doctest, feature = "http", feature = "actix", feature = "warp"))]
+#[cfg(all(doctest, feature = "http", feature = "actix", feature = "backend-api", feature = "warp"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -42,7 +42,8 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn the_help_says_that_429_does_not_lengthen_the_delay() {
     let mut mentions = 0;
-    for name in commands(&[]) {
+    // The command `api` responds with 429, and sends nothing.
+    for name in commands(&[]).into_iter().filter(|name| name != "api") {
         let help = run(&[&name, "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for sentence in help.split(". ").filter(|sentence| sentence.contains("429")) {
             mentions += 1;
@@ -60,6 +61,7 @@ fn every_command_has_help_with_examples() {
         [
             "trigger",
             "scenario",
+            "api",
             "verify",
             "listen",
             "replay",

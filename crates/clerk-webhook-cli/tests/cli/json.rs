@@ -7,6 +7,7 @@ use serde_json::Value;
 
 #[cfg(feature = "queue")]
 use crate::queue::Application;
+use crate::support::api::Api;
 use crate::support::folder::Folder;
 use crate::support::listener::Listener;
 use crate::support::process::{SECRET, run, run_with};
@@ -164,4 +165,12 @@ fn the_document_describes_all_fields_of_listen() {
         listener.json()
     });
     check("listen", &objects);
+}
+
+#[test]
+fn the_document_describes_all_fields_of_api() {
+    let api = Api::start(&["--json", "--events", "20"]);
+    let start = serde_json::from_str(&api.first).unwrap();
+    api.get("/users");
+    check("api", &[start, serde_json::from_str(&api.line()).unwrap()]);
 }

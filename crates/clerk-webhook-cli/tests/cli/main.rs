@@ -8,6 +8,7 @@
     reason = "a panic fails the test"
 )]
 
+mod api;
 mod captures;
 mod causes;
 mod command;

@@ -17,6 +17,18 @@ pub(super) struct Filter {
 enum Condition {
     /// The object's id is one of these.
     Id(Values),
+    /// The user is a member of one of these organizations.
+    MemberOf(Values),
+    /// One of these users is a member of the organization.
+    HasMember(Values),
+    /// A condition on the user of a membership.
+    User(Box<Condition>),
+    Data(DataCondition),
+}
+
+/// A condition on an object's JSON.
+#[derive(Debug)]
+enum DataCondition {
     /// One of the texts in the field is one of these.
     Text(Field, Values),
     /// One of the texts in the fields contains this text, ignoring case, or the id is equal to it.
@@ -26,12 +38,6 @@ enum Condition {
     Flag(&'static str, bool),
     /// The domain is verified or not.
     Verified(bool),
-    /// The user is a member of one of these organizations.
-    MemberOf(Values),
-    /// One of these users is a member of the organization.
-    HasMember(Values),
-    /// A condition on the user of a membership.
-    User(Box<Condition>),
 }
 
 /// Where the texts are: a field, or a field of each element of a list.
@@ -53,13 +59,12 @@ impl Filter {
                 conditions.extend(query.values("user_id")?.map(Condition::Id));
                 conditions.extend(query.values("organization_id")?.map(Condition::MemberOf));
                 conditions.extend(of_users(query)?);
-                let external_id = ("external_id", None);
-                conditions.extend(query.values("external_id")?.map(|ids| Condition::Text(external_id, ids)));
-                conditions.extend(query.flag("banned")?.map(|flag| Condition::Flag("banned", flag)));
-                if let Some(accounts) = query.values("provider_user_id")? {
-                    let account = ("external_accounts", Some("provider_user_id"));
-                    conditions.push(Condition::Text(account, accounts));
-                }
+                conditions.extend(text(query, "external_id")?);
+                conditions.extend(
+                    query.flag("banned")?.map(|flag| Condition::Data(DataCondition::Flag("banned", flag))),
+                );
+                let account = ("external_accounts", Some("provider_user_id"));
+                conditions.extend(query.values("provider_user_id")?.map(text_in(account)));
             }
             ObjectKind::Organization => {
                 conditions.extend(query.values("organization_id")?.map(Condition::Id));
@@ -70,7 +75,7 @@ impl Filter {
                 let user = |condition| Condition::User(Box::new(condition));
                 conditions.extend(query.values("user_id")?.map(Condition::Id).map(user));
                 conditions.extend(of_users(query)?.into_iter().map(user));
-                conditions.extend(query.values("role")?.map(|roles| Condition::Text(("role", None), roles)));
+                conditions.extend(text(query, "role")?);
             }
             ObjectKind::OrganizationInvitation => {
                 conditions.extend(one_of(query, "status", &["pending", "accepted", "revoked", "expired"])?);
@@ -80,9 +85,8 @@ impl Filter {
             ObjectKind::OrganizationDomain => {
                 conditions.extend(text(query, "organization_id")?);
                 conditions.extend(text(query, "enrollment_mode")?);
-                conditions.extend(query.flag("verified")?.map(Condition::Verified));
-                conditions
-                    .extend(query.values("domains")?.map(|names| Condition::Text(("name", None), names)));
+                conditions.extend(query.flag("verified")?.map(DataCondition::Verified).map(Condition::Data));
+                conditions.extend(query.values("domains")?.map(text_in(("name", None))));
                 conditions.extend(contains(query, "query", &[("name", None), ("organization_id", None)]));
             }
             ObjectKind::Role | ObjectKind::Permission => {
@@ -118,43 +122,46 @@ impl Filter {
 impl Condition {
     /// `data` keeps the object's parsed JSON for the next condition.
     fn selects(&self, world: &World, object: &Object, data: &mut Option<Value>) -> bool {
+        let memberships = || world.owned_by(&object.id, ObjectKind::OrganizationMembership).into_iter();
         match self {
-            Self::Id(ids) => return ids.select([object.id.as_str()]),
-            Self::MemberOf(organizations) => {
-                let memberships = world.owned_by(&object.id, ObjectKind::OrganizationMembership);
-                return organizations.select(
-                    memberships.iter().filter_map(|membership| membership.organization_id.as_deref()),
-                );
+            Self::Id(ids) => ids.select([object.id.as_str()]),
+            Self::MemberOf(ids) => {
+                ids.select(memberships().filter_map(|membership| membership.organization_id.as_deref()))
             }
-            Self::HasMember(users) => {
-                let memberships = world.owned_by(&object.id, ObjectKind::OrganizationMembership);
-                return users
-                    .select(memberships.iter().filter_map(|membership| membership.user_id.as_deref()));
+            Self::HasMember(ids) => {
+                ids.select(memberships().filter_map(|membership| membership.user_id.as_deref()))
             }
             Self::User(condition) => {
                 let user = object.user_id.as_deref().and_then(|id| world.get(ObjectKind::User, id));
-                return user.is_some_and(|user| condition.selects(world, user, &mut None));
+                user.is_some_and(|user| condition.selects(world, user, &mut None))
             }
-            Self::Text(..) | Self::Contains(..) | Self::Between(..) | Self::Flag(..) | Self::Verified(_) => {}
+            Self::Data(condition) => condition.selects(&*data.get_or_insert_with(|| object.parsed())),
         }
-        let data = data.get_or_insert_with(|| object.parsed());
+    }
+}
+
+impl DataCondition {
+    fn selects(&self, data: &Value) -> bool {
         match self {
             Self::Text(field, values) => values.select(texts(data, *field)),
             Self::Contains(fields, part) => {
                 let part = part.to_lowercase();
-                object.id.to_lowercase() == part
-                    || fields
-                        .iter()
-                        .any(|field| texts(data, *field).any(|text| text.to_lowercase().contains(&part)))
+                let contains =
+                    |field: &Field| texts(data, *field).any(|text| text.to_lowercase().contains(&part));
+                data["id"].as_str().is_some_and(|id| id.to_lowercase() == part) || fields.iter().any(contains)
             }
             Self::Between(field, after, before) => data[*field].as_i64().is_some_and(|number| {
                 after.is_none_or(|after| number > after) && before.is_none_or(|before| number < before)
             }),
             Self::Flag(field, value) => data[*field].as_bool() == Some(*value),
             Self::Verified(value) => (data["verification"]["status"] == "verified") == *value,
-            Self::Id(_) | Self::MemberOf(_) | Self::HasMember(_) | Self::User(_) => true,
         }
     }
+}
+
+/// Returns the condition that one of the texts in a field is one of the values.
+fn text_in(field: Field) -> impl Fn(Values) -> Condition {
+    move |values| Condition::Data(DataCondition::Text(field, values))
 }
 
 /// Returns the conditions on users, which the lists of users and of members share.
@@ -163,7 +170,7 @@ fn of_users(query: &Query) -> Result<Vec<Condition>, ApiError> {
     for (name, field) in
         [("email_address", EMAIL), ("phone_number", PHONE), ("username", USERNAME), ("web3_wallet", WALLET)]
     {
-        conditions.extend(query.values(name)?.map(|values| Condition::Text(field, values)));
+        conditions.extend(query.values(name)?.map(text_in(field)));
     }
     conditions.extend(contains(query, "query", ANYTHING));
     conditions.extend(contains(query, "email_address_query", &[EMAIL]));
@@ -177,7 +184,7 @@ fn of_users(query: &Query) -> Result<Vec<Condition>, ApiError> {
     ] {
         let (after, before) = (query.number(after)?, query.number(before)?);
         if after.is_some() || before.is_some() {
-            conditions.push(Condition::Between(field, after, before));
+            conditions.push(Condition::Data(DataCondition::Between(field, after, before)));
         }
     }
     Ok(conditions)
@@ -185,12 +192,12 @@ fn of_users(query: &Query) -> Result<Vec<Condition>, ApiError> {
 
 fn contains(query: &Query, parameter: &str, fields: &'static [Field]) -> Option<Condition> {
     let part = query.get(parameter).filter(|part| !part.is_empty())?;
-    Some(Condition::Contains(fields, part.to_owned()))
+    Some(Condition::Data(DataCondition::Contains(fields, part.to_owned())))
 }
 
 /// Returns the condition of a parameter with the name of its field.
 fn text(query: &Query, name: &'static str) -> Result<Option<Condition>, ApiError> {
-    Ok(query.values(name)?.map(|values| Condition::Text((name, None), values)))
+    Ok(query.values(name)?.map(text_in((name, None))))
 }
 
 fn one_of(query: &Query, name: &'static str, known: &[&str]) -> Result<Option<Condition>, ApiError> {

@@ -13,8 +13,8 @@ use crate::history::ObjectKind;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List<'r> {
     pub(super) kind: ObjectKind,
-    /// The id of the user or organization to which the objects belong. Without it, the list contains all objects.
-    pub(super) owner: Option<&'r str>,
+    /// The user or organization to which the objects belong. Without it, the list contains all objects.
+    pub(super) owner: Option<(ObjectKind, &'r str)>,
     pub(super) public_organization: bool,
 }
 
@@ -32,8 +32,13 @@ impl List<'_> {
         Self { kind, owner: None, public_organization }
     }
 
-    /// Returns a page: an array of users, or an object with the total count for every other kind.
+    /// Returns a page if the owner exists: an array of users, or an object with the total count for every other kind.
     pub(super) fn page(self, world: &World, query: &Query) -> Result<Value, ApiError> {
+        if let Some((kind, id)) = self.owner
+            && world.get(kind, id).is_none()
+        {
+            return Err(ApiError::not_found(id));
+        }
         let page = query.page()?;
         let order = query.order(self.order_fields())?;
         let filter = Filter::new(self.kind, query)?;
@@ -128,7 +133,7 @@ impl List<'_> {
     /// Returns the selected objects from the oldest to the newest.
     fn selected<'w>(self, world: &'w World, filter: &Filter) -> Vec<&'w Object> {
         let mut objects: Vec<&Object> = match (self.owner, filter.ids()) {
-            (Some(owner), _) => world.owned_by(owner, self.kind),
+            (Some((_, owner)), _) => world.owned_by(owner, self.kind),
             (None, Some(ids)) => {
                 let mut places: Vec<_> = ids.filter_map(|id| world.place(self.kind, id)).collect();
                 places.sort_unstable();

@@ -46,21 +46,22 @@ impl<'r> Route<'r> {
             Organization, OrganizationDomain, OrganizationInvitation, OrganizationMembership, Permission,
             Role, User, WaitlistEntry,
         };
-        let of_owner =
-            |owner, kind| Some(Self::List(List { kind, owner: Some(owner), public_organization: false }));
+        let of = |owner, id, kind| {
+            Some(Self::List(List { kind, owner: Some((owner, id)), public_organization: false }))
+        };
         let all = |kind| Some(Self::List(List::all(kind)));
         match *segments {
             ["instance"] => Some(Self::Instance),
             ["users"] => all(User),
             ["users", "count"] => Some(Self::UserCount),
             ["users", id] => Some(Self::Object(User, id)),
-            ["users", id, "organization_memberships"] => of_owner(id, OrganizationMembership),
+            ["users", id, "organization_memberships"] => of(User, id, OrganizationMembership),
             ["organizations"] => all(Organization),
             ["organizations", id] => Some(Self::Object(Organization, id)),
-            ["organizations", id, "memberships"] => of_owner(id, OrganizationMembership),
-            ["organizations", id, "invitations"] => of_owner(id, OrganizationInvitation),
+            ["organizations", id, "memberships"] => of(Organization, id, OrganizationMembership),
+            ["organizations", id, "invitations"] => of(Organization, id, OrganizationInvitation),
             ["organizations", organization, "invitations", id] => Some(Self::Invitation(organization, id)),
-            ["organizations", id, "domains"] => of_owner(id, OrganizationDomain),
+            ["organizations", id, "domains"] => of(Organization, id, OrganizationDomain),
             ["organization_memberships"] => all(OrganizationMembership),
             ["organization_invitations"] => all(OrganizationInvitation),
             ["organization_domains"] => all(OrganizationDomain),
@@ -86,18 +87,7 @@ impl<'r> Route<'r> {
                 let count = List::all(ObjectKind::User).count(world, query)?;
                 Ok(json!({ "object": "total_count", "total_count": count }))
             }
-            Self::List(list) => {
-                let exists = |owner| {
-                    world
-                        .get(ObjectKind::Organization, owner)
-                        .or(world.get(ObjectKind::User, owner))
-                        .is_some()
-                };
-                match list.owner.filter(|owner| !exists(owner)) {
-                    Some(owner) => Err(ApiError::not_found(owner)),
-                    None => list.page(world, query),
-                }
-            }
+            Self::List(list) => list.page(world, query),
             Self::Object(kind, id) => {
                 let object = match kind {
                     ObjectKind::Organization => world.organization(id),

@@ -94,6 +94,9 @@ fn an_unknown_object_and_an_unknown_path_have_different_404s() {
     ] {
         assert_eq!(error(&api, &request(path)), (404, "resource_not_found".to_owned()), "{path}");
     }
+    let organization = ids(&page(&api, "/organizations?limit=1")).remove(0);
+    let path = format!("/users/{organization}/organization_memberships");
+    assert_eq!(error(&api, &request(&path)).0, 404, "an organization is not a user");
     for path in ["/", "/v2/users", "/v1users", "/users/a/b", "/organization_domains/orgdmn_1", "/sessions"] {
         assert_eq!(error(&api, &request(path)), (404, "not JSON".to_owned()), "{path}");
     }

@@ -1,5 +1,6 @@
 //! Helpers that several modules share.
 
+pub(crate) mod api;
 pub(crate) mod captured;
 pub(crate) mod endpoint;
 pub(crate) mod folder;
