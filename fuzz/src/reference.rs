@@ -87,8 +87,11 @@ fn is_placeholder(encoded: &str) -> bool {
     let different: std::collections::BTreeSet<_> = letters.iter().collect();
     let lower = encoded.to_ascii_lowercase().replace('=', "");
     let lower = lower.as_bytes();
-    let steps = (1..lower.len()).filter(|index| [lower[index - 1], lower[index - 1] + 1].contains(&lower[*index]));
-    different.len() <= 3 || steps.count() as f64 >= 0.75 * (lower.len() - 1) as f64 || letters_of_words(lower) >= 10
+    let steps =
+        (1..lower.len()).filter(|index| [lower[index - 1], lower[index - 1] + 1].contains(&lower[*index]));
+    different.len() <= 3
+        || steps.count() as f64 >= 0.75 * (lower.len() - 1) as f64
+        || letters_of_words(lower) >= 10
 }
 
 /// Adds up the lengths of the words of placeholders, from left to right.
@@ -97,8 +100,10 @@ fn letters_of_words(text: &[u8]) -> usize {
                          secret signing test todo undefined webhook your";
     let (mut letters, mut at) = (0, 0);
     while at < text.len() {
-        let length =
-            WORDS.split(' ').find(|word| text[at..].starts_with(word.as_bytes())).map_or(0, |word| word.len());
+        let length = WORDS
+            .split(' ')
+            .find(|word| text[at..].starts_with(word.as_bytes()))
+            .map_or(0, |word| word.len());
         letters += length;
         at += length.max(1);
     }
