@@ -1,5 +1,6 @@
 //! Tests of the client, with transports in memory and the paused clock of Tokio.
 
+mod fake;
 #[cfg(feature = "backend-api-client")]
 mod hyper;
 mod looks;
