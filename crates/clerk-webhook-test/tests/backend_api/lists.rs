@@ -66,7 +66,7 @@ fn a_cursor_skips_nothing_while_users_are_created_and_deleted() {
             }
             // The cursor's user must exist, so only other users are deleted.
             let last = found.last().unwrap().clone();
-            while api.position() % 10 != 0 || !api.objects(ObjectKind::User).contains_key(&last) {
+            while !api.position().is_multiple_of(10) || !api.objects(ObjectKind::User).contains_key(&last) {
                 api.advance().unwrap();
             }
             for _ in 0..8 {
