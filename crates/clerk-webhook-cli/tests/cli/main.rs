@@ -28,6 +28,6 @@ mod secret;
 mod sign;
 mod support;
 #[cfg(feature = "sync")]
-mod sync;
+mod import;
 mod trigger;
 mod verify;

@@ -37,11 +37,7 @@ immediately.
 With several --to, the first attempts go to the URLs in turn. Each further attempt goes to the next URL, as behind a load \
 balancer.
 
-With --expect-sync (feature sync), the tables of clerk-webhook-sync are compared with the history, column by column, including \
-the tombstones of deleted objects. Start with empty tables. Only the values of times, numbers, booleans, and statuses are printed.
-
-Exit codes: 0 success, 1 a message never got a 2xx response or the tables differ, 2 incorrect usage, 3 nothing ever listened at one of \
-the URLs or the database is unreadable.";
+Exit codes: 0 success, 1 a message never got a 2xx response, 2 incorrect usage, 3 nothing ever listened at one of the URLs.";
 
 /// Send many events as Svix does: retried, duplicated, and reordered
 #[derive(Debug, clap::Args)]
@@ -104,16 +100,6 @@ pub(crate) struct Args {
     /// Print the signed deliveries as JSON lines instead of sending
     #[arg(long, conflicts_with_all = ["retry", "each"])]
     pub(super) dry_run: bool,
-
-    /// Compare the tables of clerk-webhook-sync with the history
-    ///
-    /// Without --to, the command sends nothing.
-    #[arg(long, value_name = "DATABASE_URL", conflicts_with = "dry_run")]
-    pub(super) expect_sync: Option<String>,
-
-    /// Prefix of the table names, such as schema.clerk_
-    #[arg(long, value_name = "PREFIX", default_value = "clerk_", requires = "expect_sync")]
-    pub(super) sync_prefix: String,
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,

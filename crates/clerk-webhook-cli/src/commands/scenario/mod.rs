@@ -7,8 +7,6 @@ mod random;
 mod report;
 mod run;
 mod sender;
-#[cfg_attr(not(feature = "sync"), path = "sync_check/unavailable.rs")]
-mod sync_check;
 mod tally;
 
 pub(super) use self::args::Args;

@@ -179,11 +179,6 @@ impl Tally {
         self.undelivered == 0 && self.stop.is_none()
     }
 
-    /// Returns whether all messages were sent, regardless of the responses.
-    pub(super) fn is_whole(&self) -> bool {
-        self.stop.is_none()
-    }
-
     fn rate(&self) -> f64 {
         self.attempts as f64 / self.duration.as_secs_f64().max(f64::MIN_POSITIVE)
     }
