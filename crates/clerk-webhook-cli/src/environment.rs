@@ -49,6 +49,25 @@ pub(crate) fn ignore_file() {
     let _ = TEXT.set(Ok(String::new()));
 }
 
+/// Returns a variable, or else the content of the file that a second variable names, without its last line
+/// breaks. An empty value counts as missing.
+#[cfg(feature = "sync")]
+pub(crate) fn var_or_file(name: &'static str, file: &'static str) -> Result<Option<Variable>, Failure> {
+    let mut variables = vars(&[name, file])?;
+    variables.retain(|variable| !variable.value.is_empty());
+    let (found, other) = (variables.pop(), variables.pop());
+    if other.is_some() {
+        return Err(Failure::usage(format_args!("{name} and {file} are both set. Unset one.")));
+    }
+    let Some(mut found) = found else { return Ok(None) };
+    if found.name == file {
+        let content = std::fs::read_to_string(&found.value)
+            .map_err(|error| Failure::usage(format_args!("cannot read the file of {file}: {error}")))?;
+        found.value = content.trim_end_matches(['\r', '\n']).to_owned();
+    }
+    Ok(Some(found).filter(|variable| !variable.value.is_empty()))
+}
+
 /// Returns the variables that are set, of several variables that replace each other.
 ///
 /// Reads the file only if the process has none of them.

@@ -10,8 +10,14 @@ pub(crate) enum Failure {
     Negative,
     /// The command was used incorrectly. The message says what to do instead.
     Usage(String),
-    /// The network or the endpoint failed.
+    /// The network, the endpoint, or the database failed.
     Network(String),
+    /// The tables have another version than this command.
+    #[cfg(feature = "sync")]
+    Schema(String),
+    /// The command refused to continue, to protect the data.
+    #[cfg(feature = "sync")]
+    Refused(String),
     /// The reader of the output closed the pipe.
     OutputClosed,
 }
@@ -25,12 +31,16 @@ impl Failure {
         Self::Network(message.to_string())
     }
 
-    /// Returns the exit code: 1 for a negative result, 2 for incorrect usage, 3 for the network.
+    /// Returns the exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Negative => 1,
             Self::Usage(_) => 2,
             Self::Network(_) => 3,
+            #[cfg(feature = "sync")]
+            Self::Schema(_) => 4,
+            #[cfg(feature = "sync")]
+            Self::Refused(_) => 5,
             // A reader such as `head` closes the pipe on purpose.
             Self::OutputClosed => 0,
         }

@@ -4,7 +4,7 @@ mod args;
 mod capture;
 mod commands;
 #[cfg(any(feature = "queue", feature = "sync"))]
-mod database_error;
+mod database;
 mod diagnosis;
 mod environment;
 mod failure;
@@ -14,6 +14,7 @@ mod redact;
 mod secret_check;
 mod send;
 mod server;
+mod sync;
 mod text;
 
 use std::process::ExitCode;
@@ -33,8 +34,8 @@ Examples:
 The commands read the signing secret (whsec_…) from the variable CLERK_WEBHOOK_SIGNING_SECRET, which can be in the file .env.
 `clerk-webhook help COMMAND` explains a command.";
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error, 4 tables of another \
+     version, 5 refused to protect the data.";
 
 /// The help without arguments: the commands and the examples, without the options.
 const OVERVIEW: &str = "{about}\n\n{subcommands}{after-help}";

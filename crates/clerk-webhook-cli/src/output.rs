@@ -65,6 +65,10 @@ impl Output {
         let told = match failure {
             Failure::Usage(message) => Some(("usage", message)),
             Failure::Network(message) => Some(("network", message)),
+            #[cfg(feature = "sync")]
+            Failure::Schema(message) => Some(("schema", message)),
+            #[cfg(feature = "sync")]
+            Failure::Refused(message) => Some(("refused", message)),
             Failure::Negative | Failure::OutputClosed => None,
         };
         if let Some((kind, message)) = told {

@@ -1,11 +1,14 @@
 //! The commands. Each has a module.
 
 mod api;
+mod backfill;
 mod completions;
+mod db;
 mod doctor;
 mod events;
 mod listen;
 mod queue;
+mod reconcile;
 mod replay;
 mod scenario;
 mod secret;
@@ -31,6 +34,9 @@ pub(crate) enum Command {
     Events(events::Args),
     Sign(sign::Args),
     Secret(secret::Args),
+    Backfill(backfill::Args),
+    Reconcile(reconcile::Args),
+    Db(db::Args),
     Queue(queue::Args),
     Completions(completions::Args),
 }
@@ -49,6 +55,9 @@ impl Command {
             Self::Events(args) => events::run(args, output),
             Self::Sign(args) => sign::run(args, output),
             Self::Secret(args) => secret::run(args, output),
+            Self::Backfill(args) => backfill::run(args, output),
+            Self::Reconcile(args) => reconcile::run(args, output),
+            Self::Db(args) => db::run(args, output),
             Self::Queue(args) => queue::run(args, output),
             Self::Completions(args) => completions::run(&args, program()),
         }

@@ -1,26 +1,20 @@
 //! Opens the queue. Only this file knows the engines.
 
-use std::time::Duration;
-
 use clerk_webhook_queue::{NatsQueue, NatsQueueError, PostgresQueue, SqliteQueue};
 use clerk_webhook_store::{InvalidTableName, Scope};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::actions;
 use super::args::{Action, QueueArgs};
-use crate::database_error::{LONGEST, why};
+use crate::database::{self, LONGEST, SqlDatabase, why};
 use crate::environment;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
-/// How long a connection to Postgres may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A queue that is not open yet. Its URL is never printed, because it can contain a password.
 enum Engine {
-    Sqlite(Box<SqliteConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
+    Sql(SqlDatabase),
     /// The URL of a NATS server.
     Nats(String),
 }
@@ -30,7 +24,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
     let (engine, source) = engine(args)?;
     let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
     match engine {
-        Engine::Sqlite(options) => {
+        Engine::Sql(SqlDatabase::Sqlite(options)) => {
             if args.graphile_schema.is_some() || args.prefix.is_some() {
                 return Err(Failure::usage(
                     "a queue in SQLite has no --graphile-schema and no --prefix: leave them out",
@@ -44,7 +38,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
             queue.pool().close().await;
             performed
         }
-        Engine::Postgres(options) => {
+        Engine::Sql(SqlDatabase::Postgres(options)) => {
             if args.prefix.is_some() {
                 return Err(Failure::usage("--prefix is only for NATS: leave it out"));
             }
@@ -120,29 +114,11 @@ fn from_environment() -> Result<(String, &'static str), Failure> {
 
 impl Engine {
     fn of(text: &str) -> Option<Self> {
-        let options = match scheme(text) {
-            None => SqliteConnectOptions::new().filename(text),
-            Some("sqlite") => text.parse().ok()?,
-            Some("postgres" | "postgresql") => {
-                // A pooler in transaction mode rejects cached statements.
-                let options: PgConnectOptions = text.parse().ok()?;
-                return Some(Self::Postgres(Box::new(options.statement_cache_capacity(0))));
-            }
-            Some("nats") => return Some(Self::Nats(text.to_owned())),
-            Some(_) => return None,
-        };
-        // A missing file is an error: it is probably a wrong path.
-        let options = options.create_if_missing(false).synchronous(SqliteSynchronous::Full);
-        Some(Self::Sqlite(Box::new(options)))
+        match database::scheme(text) {
+            Some("nats") => Some(Self::Nats(text.to_owned())),
+            _ => SqlDatabase::of(text).map(Self::Sql),
+        }
     }
-}
-
-/// Returns the scheme of a URL, or `None` if the text is a path. A single letter is a drive of Windows.
-fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once(':')?;
-    let is_scheme = scheme.len() > 1
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    is_scheme.then_some(scheme)
 }
 
 async fn open_sqlite(
@@ -151,18 +127,7 @@ async fn open_sqlite(
     args: &QueueArgs,
     source: &str,
 ) -> Result<SqliteQueue, Failure> {
-    if options.get_filename().is_dir() {
-        return Err(Failure::usage(format_args!("{source} is a folder: pass the path of the SQLite file")));
-    }
-    if !options.get_filename().exists() {
-        return Err(Failure::network(format_args!(
-            "the SQLite file of {source} does not exist: check its path"
-        )));
-    }
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-    let pool = pool.map_err(|error| {
-        Failure::network(format_args!("cannot open the SQLite file of {source}: {}", why(&error)))
-    })?;
+    let pool = database::open_sqlite(options, source).await?;
     let queue = SqliteQueue::new(pool).with_scope(scope);
     match &args.table {
         Some(name) => queue.table(name).map_err(|error| invalid("--table", &error)),
@@ -176,10 +141,7 @@ async fn open_postgres(
     args: &QueueArgs,
     source: &str,
 ) -> Result<PostgresQueue, Failure> {
-    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT);
-    let pool = pool.connect_with(options).await.map_err(|error| {
-        Failure::network(format_args!("cannot connect to the Postgres server of {source}: {}", why(&error)))
-    })?;
+    let pool = database::open_postgres(options, source).await?;
     let mut queue = PostgresQueue::new(pool).with_scope(scope);
     if let Some(name) = &args.table {
         queue = queue.table(name).map_err(|error| invalid("--table", &error))?;
@@ -227,24 +189,12 @@ mod tests {
 
     #[test]
     fn accepts_paths_and_urls_of_known_engines() {
-        for text in
-            ["queue.db", "./a/queue.db", "/tmp/a:b.db", r"C:\queue.db", "sqlite:queue.db", "sqlite:///a.db"]
-        {
-            assert!(Engine::of(text).is_some(), "{text}");
+        for text in ["queue.db", "sqlite:queue.db", "postgres://user:hidden@host/app"] {
+            assert!(matches!(Engine::of(text), Some(Engine::Sql(_))), "{text}");
         }
-        for text in ["postgres://user:hidden@host/app", "postgresql://host"] {
-            assert!(matches!(Engine::of(text), Some(Engine::Postgres(_))), "{text}");
-        }
-        for text in
-            ["postgres://user:hidden@host:port/app", "mysql:app", "sqlite:a?mode=wrong", "file:queue.db"]
-        {
+        assert!(matches!(Engine::of("nats://127.0.0.1:4222"), Some(Engine::Nats(_))));
+        for text in ["mysql:app", "file:queue.db"] {
             assert!(Engine::of(text).is_none(), "{text}");
         }
-    }
-
-    #[test]
-    fn never_creates_the_file() {
-        let Some(Engine::Sqlite(options)) = Engine::of("sqlite:queue.db?mode=rwc") else { panic!() };
-        assert!(format!("{options:?}").contains("create_if_missing: false"), "{options:?}");
     }
 }

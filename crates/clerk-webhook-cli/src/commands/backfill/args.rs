@@ -1,0 +1,47 @@
+//! The arguments of `clerk-webhook backfill`.
+
+use crate::sync::{ApiArgs, TableArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook backfill --database sqlite:app.db
+  clerk-webhook backfill --tables users,organizations,memberships
+  clerk-webhook backfill --dry-run --json";
+
+const EXPLANATION: &str = "\
+Let your endpoint apply events before the first import. Otherwise changes during the import are missing until the next \
+`clerk-webhook reconcile`. The import and your endpoint can write at the same time: a row keeps the newest version of its \
+object. Hooks of your application are not called.
+
+If an import is interrupted, the next one continues: it skips complete tables, and continues after the last user. After a \
+crash, it waits for up to 15 s.
+
+The secret key is read from CLERK_SECRET_KEY, also in the file .env, or from the file that CLERK_SECRET_KEY_FILE names.
+
+Exit codes: 0 success, 1 interrupted or incomplete, 2 incorrect usage or a wrong secret key, 3 Clerk or the database does \
+not respond, 4 the tables have another version, 5 refused, because the secret key belongs to another instance.";
+
+/// Import users, organizations, and memberships from Clerk into your database
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
+pub(crate) struct Args {
+    /// Tables to import, separated by commas [default: all except waitlist_entries]
+    ///
+    /// users, organizations, memberships, invitations, domains, roles, permissions, waitlist_entries
+    #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+    pub(super) tables: Vec<String>,
+
+    /// Only count what the import would write
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Import all objects again, instead of continuing an interrupted import
+    #[arg(long)]
+    pub(super) restart: bool,
+
+    #[command(flatten)]
+    pub(super) api: ApiArgs,
+
+    #[command(flatten)]
+    pub(super) database: TableArgs,
+}

@@ -1,0 +1,8 @@
+//! `clerk-webhook backfill`.
+
+mod args;
+#[cfg_attr(not(feature = "sync"), path = "unavailable.rs")]
+mod run;
+
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

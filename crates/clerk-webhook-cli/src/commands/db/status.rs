@@ -1,0 +1,172 @@
+//! Shows the state of the tables.
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_sync::Resource;
+use serde_json::{Map, Value, json};
+
+use super::args::Status;
+use crate::failure::Failure;
+use crate::output::style::{ODD, QUIET, STRONG};
+use crate::output::{Output, printable};
+use crate::sync::{AnySync, IfMissing, Target, explain_database};
+use crate::text::moment;
+
+/// The maximum length of a printed id. Clerk's ids have at most 40 characters.
+const LONGEST_ID: usize = 64;
+
+/// The numbers and times of one table.
+struct TableStatus {
+    resource: Resource,
+    live: i64,
+    deleted: i64,
+    /// When a row was last written.
+    written_at: Option<Timestamp>,
+    /// When the last complete comparison began.
+    reconciled_at: Option<Timestamp>,
+}
+
+/// What the last imports and comparisons have recorded.
+struct State {
+    instance_id: Option<String>,
+    backfilled_at: Option<Timestamp>,
+    is_interrupted: bool,
+    entries: Vec<(String, String)>,
+}
+
+pub(super) async fn status(args: &Status, output: &Output) -> Result<(), Failure> {
+    let target = Target::open(&args.database, IfMissing::Fail).await?;
+    let shown = show(&target, output).await;
+    target.close().await;
+    shown
+}
+
+async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
+    target.check_version().await?;
+    let (version, _) = target.version().await?;
+    let state = State::read(target).await?;
+    let mut tables = Vec::new();
+    for resource in Resource::ALL {
+        tables.push(TableStatus::read(target, *resource, &state).await?);
+    }
+    let (kind, tls) = match &target.sync {
+        AnySync::Sqlite(_) => ("sqlite", None),
+        AnySync::Postgres(_) => ("postgres", Some(has_tls(target).await?)),
+    };
+    if output.is_json() {
+        let tables = tables.iter().map(|table| {
+            let times = [table.written_at, table.reconciled_at].map(|time| time.map(moment));
+            let value = json!({
+                "live": table.live, "deleted": table.deleted, "written_at": times[0], "reconciled_at": times[1],
+            });
+            (table.resource.as_str().to_owned(), value)
+        });
+        return output.object(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "instance_id": state.instance_id,
+            "database": {
+                "kind": kind, "prefix": target.prefix.to_string(), "schema_version": version, "tls": tls,
+            },
+            "backfill": {
+                "completed_at": state.backfilled_at.map(moment), "interrupted": state.is_interrupted,
+            },
+            "tables": tables.collect::<Map<String, Value>>(),
+        }));
+    }
+    let row = |name: &str, value: &str| output.line(format_args!("{QUIET}{name:<9}{QUIET:#} {value}"));
+    let tls = match tls {
+        Some(true) => ", with TLS",
+        Some(false) => ", without TLS",
+        None => "",
+    };
+    row("database", &format!("{kind}{tls}, tables {}…, version {version}", target.prefix))?;
+    let instance = state.instance_id.as_deref().map(|id| printable(id, LONGEST_ID));
+    row("instance", instance.as_deref().unwrap_or("unknown until the first import"))?;
+    row("import", &state.import())?;
+    output.line(format_args!(
+        "\n{QUIET}{:17}      live   deleted  last write            last comparison{QUIET:#}",
+        "table"
+    ))?;
+    let shown = |time: Option<Timestamp>| time.map_or("-".to_owned(), moment);
+    for table in &tables {
+        let TableStatus { resource, live, deleted, written_at, reconciled_at } = table;
+        output.line(format_args!(
+            "{STRONG}{resource:17}{STRONG:#} {live:>9} {deleted:>9}  {:20}  {}",
+            shown(*written_at),
+            shown(*reconciled_at)
+        ))?;
+    }
+    if state.backfilled_at.is_none() {
+        output.line(format_args!(
+            "\n{ODD}warning{ODD:#} no import is complete: users without an event since the endpoint exists are missing. \
+             Run: clerk-webhook backfill{}",
+            target.prefix.option()
+        ))?;
+    }
+    Ok(())
+}
+
+impl State {
+    async fn read(target: &Target) -> Result<Self, Failure> {
+        let query = format!("SELECT name, value FROM {}", target.prefix.name("sync_state"));
+        let rows = target.rows(query, 2).await.map_err(|error| explain_database(&error))?;
+        let entries: Vec<_> = rows
+            .into_iter()
+            .filter_map(|row| match <[_; 2]>::try_from(row) {
+                Ok([Some(name), Some(value)]) => Some((name, value)),
+                _ => None,
+            })
+            .collect();
+        let mut state = Self { instance_id: None, backfilled_at: None, is_interrupted: false, entries };
+        state.instance_id = state.value("instance_id").map(str::to_owned);
+        state.backfilled_at = state.time("backfilled_at");
+        state.is_interrupted = state.value("backfill_position").is_some();
+        Ok(state)
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.value(name).and_then(|text| text.parse().ok()).map(Timestamp::from_millis)
+    }
+
+    fn import(&self) -> String {
+        match (self.is_interrupted, self.backfilled_at) {
+            (true, _) => "running or interrupted; `clerk-webhook backfill` continues it".to_owned(),
+            (false, Some(at)) => format!("completed {}", moment(at)),
+            (false, None) => "never completed".to_owned(),
+        }
+    }
+}
+
+impl TableStatus {
+    async fn read(target: &Target, resource: Resource, state: &State) -> Result<Self, Failure> {
+        let name = resource.as_str();
+        // Copies of an object that Clerk has not described yet are no live rows. The views know which.
+        let (table, view) = (target.prefix.name(name), target.prefix.name(&format!("active_{name}")));
+        let query = format!(
+            "SELECT CAST((SELECT count(*) FROM {view}) AS TEXT), CAST(count(deleted_at) AS TEXT), \
+             CAST(max(synced_at) AS TEXT) FROM {table}"
+        );
+        let rows = target.rows(query, 3).await.map_err(|error| explain_database(&error))?;
+        let number = |column: usize| {
+            let text = rows.first().and_then(|row| row.get(column)?.as_deref());
+            text.and_then(|text| text.parse::<i64>().ok())
+        };
+        Ok(Self {
+            resource,
+            live: number(0).unwrap_or(0),
+            deleted: number(1).unwrap_or(0),
+            written_at: number(2).map(Timestamp::from_millis),
+            reconciled_at: state.time(&format!("reconciled_at:{name}")),
+        })
+    }
+}
+
+/// Returns whether the connection to Postgres is encrypted, as far as the server knows.
+async fn has_tls(target: &Target) -> Result<bool, Failure> {
+    let query = "SELECT ssl::text FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()";
+    let rows = target.rows(query.to_owned(), 1).await.map_err(|error| explain_database(&error))?;
+    Ok(rows.into_iter().flatten().flatten().next().as_deref() == Some("true"))
+}

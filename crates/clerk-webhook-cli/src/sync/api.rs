@@ -1,0 +1,36 @@
+//! Creates the client for Clerk's Backend API.
+
+use clerk_webhook_sync::{BackendApi, HyperTransport};
+
+use super::args::{ApiArgs, KEY_VARIABLES};
+use crate::environment::{self, Variable};
+use crate::failure::Failure;
+
+/// Creates the client with the secret key from the environment.
+pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {
+    let [name, file] = KEY_VARIABLES;
+    let key = environment::var_or_file(name, file)?.map(Variable::announced).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "{name} is not set. Copy the secret key (sk_test_… or sk_live_…) from the API keys page of the Clerk \
+             Dashboard."
+        ))
+    })?;
+    let is_plain = args.api_url.as_deref().is_some_and(|url| url.trim().starts_with("http:"));
+    let transport = if is_plain {
+        HyperTransport::without_tls()
+    } else {
+        HyperTransport::new().map_err(|error| {
+            Failure::network(format_args!(
+                "cannot read this machine's certificates: {error}. Install the package ca-certificates."
+            ))
+        })?
+    };
+    let mut api = BackendApi::new(&key, transport)
+        .map_err(|error| Failure::usage(format_args!("{name}: {error}")))?
+        .share(args.api_share)
+        .map_err(|error| Failure::usage(format_args!("--api-share: {error}")))?;
+    if let Some(url) = &args.api_url {
+        api = api.base_url(url).map_err(|error| Failure::usage(format_args!("--api-url: {error}")))?;
+    }
+    Ok(api)
+}

@@ -1,0 +1,60 @@
+//! The arguments that select the database, the tables, and the Clerk instance.
+
+use clap::ValueEnum;
+
+use super::prefix::Prefix;
+
+/// The variables with the URL of the database, and with a file that contains the URL.
+pub(crate) const DATABASE_VARIABLES: [&str; 2] = ["DATABASE_URL", "DATABASE_URL_FILE"];
+
+/// The variables with Clerk's secret key, and with a file that contains the key.
+pub(crate) const KEY_VARIABLES: [&str; 2] = ["CLERK_SECRET_KEY", "CLERK_SECRET_KEY_FILE"];
+
+/// The variable with the id of the Clerk instance.
+pub(crate) const INSTANCE_VARIABLE: &str = "CLERK_INSTANCE_ID";
+
+/// The arguments that select the tables.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct TableArgs {
+    /// SQLite file, or URL of the database [default: $DATABASE_URL, or the content of $DATABASE_URL_FILE]
+    ///
+    /// A URL begins with sqlite: or postgres:. All users of this machine can see it in the process list.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+
+    /// Prefix of the tables' names, such as schema.clerk_
+    #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
+    pub(crate) prefix: Prefix,
+}
+
+/// The arguments that select the objects and the Clerk instance.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApiArgs {
+    /// What the tables' raw column stores; use the same as the application
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Raw::Public)]
+    pub(crate) raw: Raw,
+
+    /// Id of the Clerk instance (ins_…); another instance is refused [default: $CLERK_INSTANCE_ID]
+    #[arg(long, value_name = "ID", help_heading = "Clerk")]
+    pub(crate) instance: Option<String>,
+
+    /// URL of Clerk's Backend API [default: https://api.clerk.com/v1]
+    #[arg(long, value_name = "URL", help_heading = "Clerk")]
+    pub(crate) api_url: Option<String>,
+
+    /// Share of Clerk's rate limit, which your application needs too
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, help_heading = "Clerk")]
+    pub(crate) api_share: f64,
+}
+
+/// What the `raw` column stores.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Raw {
+    /// All data except private metadata and secrets
+    Public,
+    /// All data, including private metadata
+    Full,
+    /// Nothing
+    Off,
+}

@@ -1,0 +1,39 @@
+//! What the commands for the tables of clerk-webhook-sync have in common.
+
+#[cfg(feature = "sync")]
+mod api;
+mod args;
+#[cfg(feature = "sync")]
+mod display;
+#[cfg(feature = "sync")]
+mod failure;
+mod prefix;
+#[cfg(feature = "sync")]
+mod report;
+#[cfg(feature = "sync")]
+mod run;
+#[cfg(feature = "sync")]
+mod selection;
+#[cfg(feature = "sync")]
+mod target;
+#[cfg(not(feature = "sync"))]
+mod unavailable;
+
+#[cfg(feature = "sync")]
+pub(crate) use self::api::api;
+pub(crate) use self::args::{ApiArgs, DATABASE_VARIABLES, INSTANCE_VARIABLE, KEY_VARIABLES, TableArgs};
+#[cfg(feature = "sync")]
+pub(crate) use self::display::Display;
+#[cfg(feature = "sync")]
+pub(crate) use self::failure::{explain, explain_database, explain_sync, is_missing};
+pub(crate) use self::prefix::Prefix;
+#[cfg(feature = "sync")]
+pub(crate) use self::report::{Kind, report};
+#[cfg(feature = "sync")]
+pub(crate) use self::run::{interrupted, until_interrupted};
+#[cfg(feature = "sync")]
+pub(crate) use self::selection::Selection;
+#[cfg(feature = "sync")]
+pub(crate) use self::target::{AnySync, IfMissing, Target, on};
+#[cfg(not(feature = "sync"))]
+pub(crate) use self::unavailable::unavailable;

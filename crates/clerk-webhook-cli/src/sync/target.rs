@@ -1,0 +1,221 @@
+//! The tables of clerk-webhook-sync in either database.
+
+use std::sync::Arc;
+
+use clerk_webhook_sync::{
+    BackendApi, BackfillOptions, ClerkSync, ImportError, RawColumn, ReconcileOptions, Refreshed, Report,
+    SyncDatabase,
+};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Postgres, Row, Sqlite, Type};
+
+use super::args::{DATABASE_VARIABLES, INSTANCE_VARIABLE, Raw, TableArgs};
+use super::failure::{explain_database, is_missing};
+use super::{ApiArgs, Prefix};
+use crate::database::{self, SqlDatabase};
+use crate::environment::{self, Variable};
+use crate::failure::Failure;
+
+/// The number of migrations in clerk-webhook-sync.
+const NEWEST_VERSION: u64 = 4;
+
+/// The tables, with their prefix.
+pub(crate) struct Target {
+    pub(crate) sync: AnySync,
+    pub(crate) prefix: Prefix,
+}
+
+pub(crate) enum AnySync {
+    Sqlite(ClerkSync<Sqlite>),
+    Postgres(ClerkSync<Postgres>),
+}
+
+/// What to do if the SQLite file does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    Fail,
+    Create,
+}
+
+/// Evaluates an expression for the sync of either database.
+macro_rules! on {
+    ($target:expr, $sync:ident => $work:expr) => {
+        match $target {
+            $crate::sync::AnySync::Sqlite($sync) => $work,
+            $crate::sync::AnySync::Postgres($sync) => $work,
+        }
+    };
+}
+pub(crate) use on;
+
+impl Target {
+    /// Opens the database that the arguments or the environment name.
+    pub(crate) async fn open(args: &TableArgs, if_missing: IfMissing) -> Result<Self, Failure> {
+        let [url, file] = DATABASE_VARIABLES;
+        let (text, source) = match &args.database {
+            Some(text) => (text.clone(), "--database"),
+            None => match environment::var_or_file(url, file)? {
+                Some(variable) => (variable.announced(), url),
+                None => {
+                    return Err(Failure::usage(
+                        "no database. Pass --database with a SQLite file or a URL such as postgres://host/database, or \
+                         set DATABASE_URL.",
+                    ));
+                }
+            },
+        };
+        let database = SqlDatabase::of(&text).ok_or_else(|| {
+            Failure::usage(format_args!(
+                "{source} does not name a database that this command supports. Pass the path of a SQLite file, or a \
+                 URL such as sqlite:app.db or postgres://host/database."
+            ))
+        })?;
+        let sync = match database {
+            SqlDatabase::Sqlite(options) => {
+                let pool = match if_missing {
+                    IfMissing::Fail => database::open_sqlite(*options, source).await,
+                    IfMissing::Create => database::open_or_create_sqlite(*options, source).await,
+                };
+                AnySync::Sqlite(named(ClerkSync::new(pool?), &args.prefix)?)
+            }
+            SqlDatabase::Postgres(options) => {
+                let pool = database::open_postgres(*options, source).await?;
+                AnySync::Postgres(named(ClerkSync::new(pool), &args.prefix)?)
+            }
+        };
+        Ok(Self { sync, prefix: args.prefix.clone() })
+    }
+
+    /// Applies the settings of the arguments.
+    pub(crate) fn with_settings(self, args: &ApiArgs, keeps_waitlist: bool) -> Result<Self, Failure> {
+        let instance = match &args.instance {
+            Some(id) => Some(id.clone()),
+            None => environment::var(INSTANCE_VARIABLE)?
+                .map(Variable::announced)
+                .filter(|value| !value.is_empty()),
+        };
+        let raw = match args.raw {
+            Raw::Public => RawColumn::Redacted,
+            Raw::Full => RawColumn::Full,
+            Raw::Off => RawColumn::Off,
+        };
+        let sync = match self.sync {
+            AnySync::Sqlite(sync) => AnySync::Sqlite(set(sync, raw, instance.as_deref(), keeps_waitlist)),
+            AnySync::Postgres(sync) => AnySync::Postgres(set(sync, raw, instance.as_deref(), keeps_waitlist)),
+        };
+        Ok(Self { sync, ..self })
+    }
+
+    /// Returns how many migrations have run, and how many this version has.
+    pub(crate) async fn version(&self) -> Result<(u64, u64), Failure> {
+        let query = format!("SELECT CAST(max(version) AS TEXT) FROM {}", self.prefix.name("sync_schema"));
+        let found = match self.rows(query, 1).await {
+            Ok(rows) => rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()),
+            Err(error) if is_missing(&error) => None,
+            Err(error) => return Err(explain_database(&error)),
+        };
+        Ok((found.unwrap_or(0), NEWEST_VERSION))
+    }
+
+    /// Fails unless all migrations of this version have run.
+    pub(crate) async fn check_version(&self) -> Result<(), Failure> {
+        let (prefix, option) = (&self.prefix, self.prefix.option());
+        match self.version().await? {
+            (0, _) => Err(Failure::Schema(format!(
+                "the database has no tables with the prefix {prefix}. Run: clerk-webhook db migrate{option}"
+            ))),
+            (found, newest) if found < newest => Err(Failure::Schema(format!(
+                "the tables with the prefix {prefix} are at version {found}, this version needs {newest}. Run: \
+                 clerk-webhook db migrate{option}"
+            ))),
+            (found, newest) if found > newest => Err(Failure::Schema(format!(
+                "the tables with the prefix {prefix} are at version {found}, newer than {newest}. Upgrade \
+                 clerk-webhook."
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn backfill(
+        &self,
+        api: &BackendApi,
+        options: BackfillOptions,
+    ) -> Result<Report, ImportError> {
+        on!(&self.sync, sync => sync.backfill(api, options).await)
+    }
+
+    pub(crate) async fn reconcile(
+        &self,
+        api: &BackendApi,
+        options: ReconcileOptions,
+    ) -> Result<Report, ImportError> {
+        on!(&self.sync, sync => sync.reconcile(api, options).await)
+    }
+
+    pub(crate) async fn refresh(&self, api: &BackendApi, id: &str) -> Result<Refreshed, ImportError> {
+        on!(&self.sync, sync => sync.refresh(api, id).await)
+    }
+
+    /// Closes the connections.
+    pub(crate) async fn close(&self) {
+        on!(&self.sync, sync => sync.pool().close().await);
+    }
+
+    /// Reads rows whose columns are texts. The query must contain only names that are safe.
+    pub(crate) async fn rows(
+        &self,
+        query: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+        on!(&self.sync, sync => fetch(sync.pool(), query, columns).await)
+    }
+}
+
+fn named<DB: SyncDatabase>(sync: ClerkSync<DB>, prefix: &Prefix) -> Result<ClerkSync<DB>, Failure> {
+    sync.prefix(&prefix.to_string()).map_err(|error| Failure::usage(format_args!("--prefix: {error}")))
+}
+
+fn set<DB: SyncDatabase>(
+    sync: ClerkSync<DB>,
+    raw: RawColumn,
+    instance: Option<&str>,
+    keeps_waitlist: bool,
+) -> ClerkSync<DB> {
+    let sync = sync.raw(raw);
+    let sync = match instance {
+        Some(id) => sync.instance_id(id),
+        None => sync,
+    };
+    if keeps_waitlist { sync.keep_waitlist() } else { sync }
+}
+
+async fn fetch<'p, DB>(
+    pool: &'p sqlx::Pool<DB>,
+    query: String,
+    columns: usize,
+) -> Result<Vec<Vec<Option<String>>>, sqlx::Error>
+where
+    DB: sqlx::Database,
+    &'p sqlx::Pool<DB>: Executor<'p, Database = DB>,
+    usize: ColumnIndex<DB::Row>,
+    for<'r> Option<String>: Decode<'r, DB>,
+    Option<String>: Type<DB>,
+{
+    let query = AssertSqlSafe(Arc::<str>::from(query));
+    let rows = pool.fetch_all(sqlx::raw_sql(query)).await?;
+    rows.iter().map(|row| (0..columns).map(|column| row.try_get(column)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_version_is_the_number_of_migrations() {
+        let args =
+            TableArgs { database: Some("sqlite::memory:".to_owned()), prefix: "clerk_".parse().unwrap() };
+        let target = Target::open(&args, IfMissing::Create).await.unwrap();
+        assert_eq!(target.version().await.unwrap(), (0, NEWEST_VERSION));
+        on!(&target.sync, sync => sync.migrate().await.unwrap());
+        assert_eq!(target.version().await.unwrap(), (NEWEST_VERSION, NEWEST_VERSION));
+    }
+}
