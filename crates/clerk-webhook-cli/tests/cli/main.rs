@@ -16,6 +16,8 @@ mod doctor;
 mod environment;
 mod events;
 mod evidence;
+#[cfg(feature = "sync")]
+mod import;
 mod instances;
 mod json;
 mod listen;
@@ -27,7 +29,5 @@ mod scenario;
 mod secret;
 mod sign;
 mod support;
-#[cfg(feature = "sync")]
-mod import;
 mod trigger;
 mod verify;

@@ -2,6 +2,8 @@
 
 pub(crate) mod api;
 pub(crate) mod captured;
+#[cfg(feature = "sync")]
+pub(crate) mod clerk;
 pub(crate) mod endpoint;
 pub(crate) mod folder;
 pub(crate) mod listener;

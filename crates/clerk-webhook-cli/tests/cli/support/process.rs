@@ -16,6 +16,10 @@ pub(crate) fn command() -> Command {
         "CLERK_WEBHOOK_URL",
         "DATABASE_URL",
         "NATS_URL",
+        "DATABASE_URL_FILE",
+        "CLERK_SECRET_KEY",
+        "CLERK_SECRET_KEY_FILE",
+        "CLERK_INSTANCE_ID",
     ] {
         command.env_remove(name);
     }
