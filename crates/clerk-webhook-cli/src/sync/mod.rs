@@ -21,7 +21,7 @@ mod unavailable;
 
 #[cfg(feature = "sync")]
 pub(crate) use self::api::api;
-pub(crate) use self::args::{ApiArgs, DATABASE_VARIABLES, INSTANCE_VARIABLE, KEY_VARIABLES, TableArgs};
+pub(crate) use self::args::{ApiArgs, TableArgs};
 #[cfg(feature = "sync")]
 pub(crate) use self::display::Display;
 #[cfg(feature = "sync")]

@@ -105,7 +105,7 @@ fn print_lines(output: &Output, report: &Report, kind: Kind, prefix: &Prefix) ->
     let seconds = time(elapsed(report));
     let instance = printable(&report.instance_id, LONGEST_ID);
     let option = prefix.option();
-    let rows = |number| counted(number, "row");
+    let rows = |number| counted(number, "row", "rows");
     match kind {
         Kind::Import { is_dry: false } => output.line(format_args!(
             "{GOOD}imported{GOOD:#} from {instance} in {seconds}: {} inserted, {updated} updated",
@@ -174,32 +174,31 @@ fn print_doubts(output: &Output, table: &TableReport) -> Result<(), Failure> {
     let name = table.resource;
     let line = |text: String| output.line(format_args!("{ODD}{name}{ODD:#}: {text}"));
     if table.erased > 0 {
-        line(format!("{} deleted here, and stay deleted", counted_are(table.erased, "listed object")))?;
+        line(format!(
+            "{} deleted here, and stay deleted",
+            counted(table.erased, "listed object is", "listed objects are")
+        ))?;
     }
     if table.unconfirmed > 0 {
         line(format!(
             "{} kept, because Clerk's answer does not prove that the object was deleted. Run the command again \
              after 10 minutes",
-            counted_are(table.unconfirmed, "row")
+            counted(table.unconfirmed, "row is", "rows are")
         ))?;
     }
     if table.unreadable > 0 {
         line(format!(
             "{} not written, because this version cannot read them. Upgrade clerk-webhook",
-            counted_are(table.unreadable, "object")
+            counted(table.unreadable, "object is", "objects are")
         ))?;
     }
     if table.unlisted > 0 {
         line(format!(
             "Clerk counts {} more than it lists, so the table is incomplete. Run the command again",
-            counted(table.unlisted, "object")
+            counted(table.unlisted, "object", "objects")
         ))?;
     }
     Ok(())
-}
-
-fn counted_are(number: u64, noun: &str) -> String {
-    format!("{} {}", counted(number, noun), if number == 1 { "is" } else { "are" })
 }
 
 /// Returns why a table was skipped, as a code and as a sentence.

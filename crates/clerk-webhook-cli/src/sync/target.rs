@@ -1,22 +1,20 @@
 //! The tables of clerk-webhook-sync in either database.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use clerk_webhook_sync::{
     BackendApi, BackfillOptions, ClerkSync, ImportError, RawColumn, ReconcileOptions, Refreshed, Report,
-    SyncDatabase,
+    SchemaVersion, SyncDatabase,
 };
-use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Postgres, Row, Sqlite, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, PgPool, Postgres, Row, Sqlite, SqlitePool, Type};
 
 use super::args::{DATABASE_VARIABLES, INSTANCE_VARIABLE, Raw, TableArgs};
-use super::failure::{explain_database, is_missing};
+use super::failure::explain_database;
 use super::{ApiArgs, Prefix};
 use crate::database::{self, SqlDatabase};
 use crate::environment::{self, Variable};
 use crate::failure::Failure;
-
-/// The number of migrations in clerk-webhook-sync.
-const NEWEST_VERSION: u64 = 4;
 
 /// The tables, with their prefix.
 pub(crate) struct Target {
@@ -50,25 +48,7 @@ pub(crate) use on;
 impl Target {
     /// Opens the database that the arguments or the environment name.
     pub(crate) async fn open(args: &TableArgs, if_missing: IfMissing) -> Result<Self, Failure> {
-        let [url, file] = DATABASE_VARIABLES;
-        let (text, source) = match &args.database {
-            Some(text) => (text.clone(), "--database"),
-            None => match environment::var_or_file(url, file)? {
-                Some(variable) => (variable.announced(), url),
-                None => {
-                    return Err(Failure::usage(
-                        "no database. Pass --database with a SQLite file or a URL such as postgres://host/database, or \
-                         set DATABASE_URL.",
-                    ));
-                }
-            },
-        };
-        let database = SqlDatabase::of(&text).ok_or_else(|| {
-            Failure::usage(format_args!(
-                "{source} does not name a database that this command supports. Pass the path of a SQLite file, or a \
-                 URL such as sqlite:app.db or postgres://host/database."
-            ))
-        })?;
+        let (database, source) = database(args)?;
         let sync = match database {
             SqlDatabase::Sqlite(options) => {
                 let pool = match if_missing {
@@ -85,14 +65,26 @@ impl Target {
         Ok(Self { sync, prefix: args.prefix.clone() })
     }
 
+    /// Returns the tables without connecting to the database.
+    pub(crate) fn unconnected(args: &TableArgs) -> Result<Self, Failure> {
+        let sync = match database(args)?.0 {
+            SqlDatabase::Sqlite(options) => {
+                let pool = SqlitePool::connect_lazy_with(*options);
+                AnySync::Sqlite(named(ClerkSync::new(pool), &args.prefix)?)
+            }
+            SqlDatabase::Postgres(options) => {
+                let pool = PgPool::connect_lazy_with(*options);
+                AnySync::Postgres(named(ClerkSync::new(pool), &args.prefix)?)
+            }
+        };
+        Ok(Self { sync, prefix: args.prefix.clone() })
+    }
+
     /// Applies the settings of the arguments.
     pub(crate) fn with_settings(self, args: &ApiArgs, keeps_waitlist: bool) -> Result<Self, Failure> {
-        let instance = match &args.instance {
-            Some(id) => Some(id.clone()),
-            None => environment::var(INSTANCE_VARIABLE)?
-                .map(Variable::announced)
-                .filter(|value| !value.is_empty()),
-        };
+        let mut variables = environment::vars(&[INSTANCE_VARIABLE])?;
+        variables.retain(|variable| !variable.value.is_empty());
+        let instance = args.instance.clone().or_else(|| variables.pop().map(Variable::announced));
         let raw = match args.raw {
             Raw::Public => RawColumn::Redacted,
             Raw::Full => RawColumn::Full,
@@ -105,34 +97,29 @@ impl Target {
         Ok(Self { sync, ..self })
     }
 
-    /// Returns how many migrations have run, and how many this version has.
-    pub(crate) async fn version(&self) -> Result<(u64, u64), Failure> {
-        let query = format!("SELECT CAST(max(version) AS TEXT) FROM {}", self.prefix.name("sync_schema"));
-        let found = match self.rows(query, 1).await {
-            Ok(rows) => rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()),
-            Err(error) if is_missing(&error) => None,
-            Err(error) => return Err(explain_database(&error)),
-        };
-        Ok((found.unwrap_or(0), NEWEST_VERSION))
+    pub(crate) async fn version(&self) -> Result<SchemaVersion, Failure> {
+        let version = on!(&self.sync, sync => sync.schema_version().await);
+        version.map_err(|error| explain_database(&error))
     }
 
-    /// Fails unless all migrations of this version have run.
+    /// Fails unless the tables have this version.
     pub(crate) async fn check_version(&self) -> Result<(), Failure> {
         let (prefix, option) = (&self.prefix, self.prefix.option());
-        match self.version().await? {
-            (0, _) => Err(Failure::Schema(format!(
+        let SchemaVersion { found, needed, .. } = self.version().await?;
+        let message = match found.cmp(&needed) {
+            Ordering::Equal => return Ok(()),
+            Ordering::Less if found == 0 => format!(
                 "the database has no tables with the prefix {prefix}. Run: clerk-webhook db migrate{option}"
-            ))),
-            (found, newest) if found < newest => Err(Failure::Schema(format!(
-                "the tables with the prefix {prefix} are at version {found}, this version needs {newest}. Run: \
+            ),
+            Ordering::Less => format!(
+                "the tables with the prefix {prefix} are at version {found}, this version needs {needed}. Run: \
                  clerk-webhook db migrate{option}"
-            ))),
-            (found, newest) if found > newest => Err(Failure::Schema(format!(
-                "the tables with the prefix {prefix} are at version {found}, newer than {newest}. Upgrade \
-                 clerk-webhook."
-            ))),
-            _ => Ok(()),
-        }
+            ),
+            Ordering::Greater => format!(
+                "the tables with the prefix {prefix} are at version {found}, newer than {needed}. Upgrade clerk-webhook."
+            ),
+        };
+        Err(Failure::Schema(message))
     }
 
     pub(crate) async fn backfill(
@@ -170,6 +157,30 @@ impl Target {
     }
 }
 
+/// Returns the database that the arguments or the environment name, and the source of its name.
+fn database(args: &TableArgs) -> Result<(SqlDatabase, &'static str), Failure> {
+    let [url, file] = DATABASE_VARIABLES;
+    let (text, source) = match &args.database {
+        Some(text) => (text.clone(), "--database"),
+        None => match environment::var_or_file(url, file)? {
+            Some(variable) => (variable.announced(), url),
+            None => {
+                return Err(Failure::usage(
+                    "no database. Pass --database with a SQLite file or a URL such as postgres://host/database, or set \
+                     DATABASE_URL.",
+                ));
+            }
+        },
+    };
+    let database = SqlDatabase::of(&text).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "{source} does not name a database that this command supports. Pass the path of a SQLite file, or a URL \
+             such as sqlite:app.db or postgres://host/database."
+        ))
+    })?;
+    Ok((database, source))
+}
+
 fn named<DB: SyncDatabase>(sync: ClerkSync<DB>, prefix: &Prefix) -> Result<ClerkSync<DB>, Failure> {
     sync.prefix(&prefix.to_string()).map_err(|error| Failure::usage(format_args!("--prefix: {error}")))
 }
@@ -203,19 +214,4 @@ where
     let query = AssertSqlSafe(Arc::<str>::from(query));
     let rows = pool.fetch_all(sqlx::raw_sql(query)).await?;
     rows.iter().map(|row| (0..columns).map(|column| row.try_get(column)).collect()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_newest_version_is_the_number_of_migrations() {
-        let args =
-            TableArgs { database: Some("sqlite::memory:".to_owned()), prefix: "clerk_".parse().unwrap() };
-        let target = Target::open(&args, IfMissing::Create).await.unwrap();
-        assert_eq!(target.version().await.unwrap(), (0, NEWEST_VERSION));
-        on!(&target.sync, sync => sync.migrate().await.unwrap());
-        assert_eq!(target.version().await.unwrap(), (NEWEST_VERSION, NEWEST_VERSION));
-    }
 }

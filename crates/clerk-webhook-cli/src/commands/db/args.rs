@@ -16,7 +16,8 @@ respond, 4 the tables have another version.";
 const EXAMPLES_OF_MIGRATE: &str = "\
 Examples:
   clerk-webhook db migrate --database sqlite:app.db
-  clerk-webhook db migrate --prefix auth.clerk_";
+  clerk-webhook db migrate --prefix auth.clerk_
+  clerk-webhook db migrate --print --database postgres:// > clerk.sql";
 
 const EXAMPLES_OF_STATUS: &str = "\
 Examples:
@@ -90,6 +91,10 @@ pub(super) enum Action {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Migrate {
+    /// Print the SQL of all migrations instead of running it
+    #[arg(long)]
+    pub(super) print: bool,
+
     #[command(flatten)]
     pub(super) database: TableArgs,
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::args::{ForgetEmail, ForgetUser};
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::output::style::GOOD;
+use crate::output::{Output, note};
 use crate::send::client;
 use crate::sync::{IfMissing, TableArgs, Target, explain_sync, on};
 
@@ -15,7 +15,7 @@ pub(super) fn user(args: &ForgetUser, output: &Output) -> Result<(), Failure> {
     if !args.id.starts_with("user_") {
         return Err(Failure::usage("the id of a user begins with user_."));
     }
-    confirm(args.yes, "Erase the personal data of this user?", output)?;
+    confirm(args.yes, "Erase the personal data of this user?")?;
     erase(&args.database, output, async |target| on!(&target.sync, sync => sync.forget_user(&args.id).await))
 }
 
@@ -23,7 +23,7 @@ pub(super) fn email(args: &ForgetEmail, output: &Output) -> Result<(), Failure> 
     if !args.address.contains('@') {
         return Err(Failure::usage("an email address contains @."));
     }
-    confirm(args.yes, "Erase the invitations and waitlist entries with this address?", output)?;
+    confirm(args.yes, "Erase the invitations and waitlist entries with this address?")?;
     erase(
         &args.database,
         output,
@@ -51,7 +51,7 @@ fn erase(
 }
 
 /// Fails unless the user wants to erase the data.
-fn confirm(yes: bool, question: &str, output: &Output) -> Result<(), Failure> {
+fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -70,6 +70,6 @@ fn confirm(yes: bool, question: &str, output: &Output) -> Result<(), Failure> {
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
         return Ok(());
     }
-    output.note("nothing was erased");
+    note("nothing was erased");
     Err(Failure::Negative)
 }

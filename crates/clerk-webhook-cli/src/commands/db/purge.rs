@@ -79,7 +79,7 @@ fn print(output: &Output, part: &str, table: &str, purged: Option<u64>) -> Resul
     match purged {
         Some(number) => output.line(format_args!(
             "{GOOD}ok{GOOD:#}    {part:6} {table}: {} deleted",
-            counted(number, "old message id")
+            counted(number, "old message id", "old message ids")
         )),
         None => output.line(format_args!("-     {part:6} {table}: no such table")),
     }

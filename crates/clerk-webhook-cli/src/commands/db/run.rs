@@ -1,12 +1,13 @@
 //! Performs the actions.
 
+use clerk_webhook_sync::SchemaVersion;
 use serde_json::json;
 
 use super::args::{Action, Args, Grants, Migrate, View};
 use super::{forget, purge, sql, status};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::output::style::GOOD;
+use crate::output::style::{GOOD, QUIET};
 use crate::send::client;
 use crate::sync::{IfMissing, Target, explain_database, on};
 
@@ -23,6 +24,11 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 }
 
 async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
+    if args.print {
+        let target = Target::unconnected(&args.database)?;
+        let sql = on!(&target.sync, sync => sync.migrations().collect::<Vec<_>>().join("\n"));
+        return print(output, &sql);
+    }
     let target = Target::open(&args.database, IfMissing::Create).await?;
     let migrated = migrate_in(&target, output).await;
     target.close().await;
@@ -30,8 +36,8 @@ async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
 }
 
 async fn migrate_in(target: &Target, output: &Output) -> Result<(), Failure> {
-    let (before, newest) = target.version().await?;
-    if before > newest {
+    let SchemaVersion { found, needed, .. } = target.version().await?;
+    if found > needed {
         return target.check_version().await;
     }
     on!(&target.sync, sync => sync.migrate().await).map_err(|error| match error {
@@ -40,15 +46,14 @@ async fn migrate_in(target: &Target, output: &Output) -> Result<(), Failure> {
     })?;
     let prefix = &target.prefix;
     output.object(&json!({
-        "prefix": prefix.to_string(), "version_before": before, "version": newest,
+        "prefix": prefix.to_string(), "version_before": found, "version": needed,
     }))?;
-    match before {
-        0 => output.line(format_args!("{GOOD}created{GOOD:#} the tables {prefix}…, version {newest}")),
-        _ if before < newest => output.line(format_args!(
-            "{GOOD}updated{GOOD:#} the tables {prefix}… from version {before} to {newest}"
-        )),
-        _ => output.line(format_args!("the tables {prefix}… are up to date, version {newest}")),
-    }
+    let (style, word) = match found {
+        0 => (GOOD, "created"),
+        _ if found < needed => (GOOD, "updated"),
+        _ => (QUIET, "unchanged"),
+    };
+    output.line(format_args!("{style}{word}{style:#}: the tables {prefix}…, version {needed}"))
 }
 
 /// Prints statements.

@@ -57,6 +57,7 @@ pub(super) fn view(prefix: &Prefix) -> String {
     format!(
         "\
 -- All users that Clerk holds or has deleted. A deleted user has only an id and deleted_at.
+-- To let a role read the view: GRANT SELECT ON {view} TO role;
 CREATE OR REPLACE VIEW {view} AS
 SELECT id,
        nullif(concat_ws(' ', first_name, last_name), '') AS name,

@@ -1,15 +1,15 @@
 //! Shows the state of the tables.
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_sync::Resource;
+use clerk_webhook_sync::{ImportState, Resource};
 use serde_json::{Map, Value, json};
 
 use super::args::Status;
 use crate::failure::Failure;
 use crate::output::style::{ODD, QUIET, STRONG};
 use crate::output::{Output, printable};
-use crate::sync::{AnySync, IfMissing, Target, explain_database};
-use crate::text::moment;
+use crate::sync::{AnySync, IfMissing, Target, explain_database, explain_sync, on};
+use crate::text::date;
 
 /// The maximum length of a printed id. Clerk's ids have at most 40 characters.
 const LONGEST_ID: usize = 64;
@@ -25,14 +25,6 @@ struct TableStatus {
     reconciled_at: Option<Timestamp>,
 }
 
-/// What the last imports and comparisons have recorded.
-struct State {
-    instance_id: Option<String>,
-    backfilled_at: Option<Timestamp>,
-    is_interrupted: bool,
-    entries: Vec<(String, String)>,
-}
-
 pub(super) async fn status(args: &Status, output: &Output) -> Result<(), Failure> {
     let target = Target::open(&args.database, IfMissing::Fail).await?;
     let shown = show(&target, output).await;
@@ -42,8 +34,9 @@ pub(super) async fn status(args: &Status, output: &Output) -> Result<(), Failure
 
 async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
     target.check_version().await?;
-    let (version, _) = target.version().await?;
-    let state = State::read(target).await?;
+    let version = target.version().await?.found;
+    let state = on!(&target.sync, sync => sync.import_state().await);
+    let state = state.map_err(|error| explain_sync(&error, &target.prefix))?;
     let mut tables = Vec::new();
     for resource in Resource::ALL {
         tables.push(TableStatus::read(target, *resource, &state).await?);
@@ -54,7 +47,7 @@ async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
     };
     if output.is_json() {
         let tables = tables.iter().map(|table| {
-            let times = [table.written_at, table.reconciled_at].map(|time| time.map(moment));
+            let times = [table.written_at, table.reconciled_at].map(|time| time.map(date));
             let value = json!({
                 "live": table.live, "deleted": table.deleted, "written_at": times[0], "reconciled_at": times[1],
             });
@@ -67,7 +60,7 @@ async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
                 "kind": kind, "prefix": target.prefix.to_string(), "schema_version": version, "tls": tls,
             },
             "backfill": {
-                "completed_at": state.backfilled_at.map(moment), "interrupted": state.is_interrupted,
+                "completed_at": state.backfilled_at.map(date), "incomplete": state.is_incomplete,
             },
             "tables": tables.collect::<Map<String, Value>>(),
         }));
@@ -81,12 +74,12 @@ async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
     row("database", &format!("{kind}{tls}, tables {}…, version {version}", target.prefix))?;
     let instance = state.instance_id.as_deref().map(|id| printable(id, LONGEST_ID));
     row("instance", instance.as_deref().unwrap_or("unknown until the first import"))?;
-    row("import", &state.import())?;
+    row("import", &import(&state))?;
     output.line(format_args!(
         "\n{QUIET}{:17}      live   deleted  last write            last comparison{QUIET:#}",
         "table"
     ))?;
-    let shown = |time: Option<Timestamp>| time.map_or("-".to_owned(), moment);
+    let shown = |time: Option<Timestamp>| time.map_or("-".to_owned(), date);
     for table in &tables {
         let TableStatus { resource, live, deleted, written_at, reconciled_at } = table;
         output.line(format_args!(
@@ -105,43 +98,17 @@ async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-impl State {
-    async fn read(target: &Target) -> Result<Self, Failure> {
-        let query = format!("SELECT name, value FROM {}", target.prefix.name("sync_state"));
-        let rows = target.rows(query, 2).await.map_err(|error| explain_database(&error))?;
-        let entries: Vec<_> = rows
-            .into_iter()
-            .filter_map(|row| match <[_; 2]>::try_from(row) {
-                Ok([Some(name), Some(value)]) => Some((name, value)),
-                _ => None,
-            })
-            .collect();
-        let mut state = Self { instance_id: None, backfilled_at: None, is_interrupted: false, entries };
-        state.instance_id = state.value("instance_id").map(str::to_owned);
-        state.backfilled_at = state.time("backfilled_at");
-        state.is_interrupted = state.value("backfill_position").is_some();
-        Ok(state)
-    }
-
-    fn value(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
-    }
-
-    fn time(&self, name: &str) -> Option<Timestamp> {
-        self.value(name).and_then(|text| text.parse().ok()).map(Timestamp::from_millis)
-    }
-
-    fn import(&self) -> String {
-        match (self.is_interrupted, self.backfilled_at) {
-            (true, _) => "running or interrupted; `clerk-webhook backfill` continues it".to_owned(),
-            (false, Some(at)) => format!("completed {}", moment(at)),
-            (false, None) => "never completed".to_owned(),
-        }
+/// Says when the last import ended.
+fn import(state: &ImportState) -> String {
+    match (state.is_incomplete, state.backfilled_at) {
+        (true, _) => "running or interrupted; `clerk-webhook backfill` continues it".to_owned(),
+        (false, Some(at)) => format!("completed {}", date(at)),
+        (false, None) => "never completed".to_owned(),
     }
 }
 
 impl TableStatus {
-    async fn read(target: &Target, resource: Resource, state: &State) -> Result<Self, Failure> {
+    async fn read(target: &Target, resource: Resource, state: &ImportState) -> Result<Self, Failure> {
         let name = resource.as_str();
         // Copies of an object that Clerk has not described yet are no live rows. The views know which.
         let (table, view) = (target.prefix.name(name), target.prefix.name(&format!("active_{name}")));
@@ -159,7 +126,7 @@ impl TableStatus {
             live: number(0).unwrap_or(0),
             deleted: number(1).unwrap_or(0),
             written_at: number(2).map(Timestamp::from_millis),
-            reconciled_at: state.time(&format!("reconciled_at:{name}")),
+            reconciled_at: state.reconciled_at.get(&resource).copied(),
         })
     }
 }

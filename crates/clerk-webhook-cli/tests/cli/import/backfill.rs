@@ -174,11 +174,11 @@ async fn refuses_the_key_of_another_instance() {
     assert_eq!(tables.rows("users"), (0, 0));
     assert_eq!(tables.with(&clerk, &["backfill", "--tables", "users"]).code, 0);
 
+    let instance = clerk.fake.instance_id();
     let other = Clerk::start(clerk.fake.clone().with_instance_id("ins_other")).await;
     for args in [&["backfill"][..], &["reconcile"], &["reconcile", "--dry-run"], &["reconcile", "user_1"]] {
         let run = tables.with(&other, args);
-        let expected =
-            format!("CLERK_SECRET_KEY belongs to ins_other, these tables hold {}", clerk.fake.instance_id());
+        let expected = format!("CLERK_SECRET_KEY belongs to ins_other, these tables hold {instance}.");
         assert_eq!(run.code, 5, "{run:?}");
         assert!(run.stderr.contains(&expected) && run.stderr.contains("Use the key of"), "{run:?}");
     }

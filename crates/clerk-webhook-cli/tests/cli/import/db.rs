@@ -10,7 +10,7 @@ use crate::support::process::command;
 fn migrates(tables: &Tables) {
     let run = tables.run(&["db", "migrate"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stdout.starts_with("created the tables "), "{run:?}");
+    assert!(run.stdout.starts_with("created: the tables "), "{run:?}");
     let run = tables.run(&["db", "migrate", "--json"]);
     let object = &run.objects()[0];
     assert_eq!((run.code, &object["version_before"]), (0, &object["version"]), "{run:?}");
@@ -57,11 +57,13 @@ async fn prints_sql_that_postgres_accepts() {
     let deleted = clerk.fake.objects(ObjectKind::User).keys().next().unwrap().clone();
     assert_eq!(tables.run(&["db", "forget-user", &deleted, "--yes"]).code, 0);
     let pool = tables.postgres.clone().unwrap();
-    for action in [&["db", "grants", "pg_monitor"][..], &["db", "view"]] {
+    for action in [&["db", "view"][..], &["db", "grants", "pg_monitor"]] {
         let run = checked(command().args(action).args(["--prefix", &tables.prefix]));
         assert_eq!(run.code, 0, "{run:?}");
         sqlx::raw_sql(AssertSqlSafe(run.stdout)).execute(&pool).await.unwrap();
     }
+    let grant = format!("GRANT SELECT ON {}users_sync TO pg_monitor", tables.prefix);
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&pool).await.unwrap();
     let query = format!(
         "SET ROLE pg_monitor; SELECT u.id, u.email, raw_json->>'id' AS raw_id,
                 (extract(epoch FROM u.created_at) * 1000)::bigint AS created_at,
