@@ -31,7 +31,7 @@ Examples:
   clerk-webhook listen --forward :3000/hooks  # shows what your server receives
   clerk-webhook verify request.http           # explains why it does not verify
 
-The commands read the signing secret (whsec_…) from the variable CLERK_WEBHOOK_SIGNING_SECRET, which can be in the file .env.
+Secrets are read from variables such as CLERK_WEBHOOK_SIGNING_SECRET, or .env.
 `clerk-webhook help COMMAND` explains a command.";
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error, 4 tables of another \

@@ -21,7 +21,7 @@ The secret key is read from CLERK_SECRET_KEY, also in the file .env, or from the
 Exit codes: 0 success, 1 interrupted or incomplete, 2 incorrect usage or a wrong secret key, 3 Clerk or the database does \
 not respond, 4 the tables have another version, 5 refused, because the secret key belongs to another instance.";
 
-/// Import users, organizations, and memberships from Clerk into your database
+/// Import Clerk's users and organizations into your database
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
