@@ -17,13 +17,14 @@ pub(crate) const INSTANCE_VARIABLE: &str = "CLERK_INSTANCE_ID";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Database")]
 pub(crate) struct TableArgs {
-    /// SQLite file, or URL of the database [default: $DATABASE_URL, or the content of $DATABASE_URL_FILE]
+    /// SQLite file, or URL of the database [default: $DATABASE_URL]
     ///
     /// A URL begins with sqlite: or postgres:. All users of this machine can see it in the process list.
+    /// $DATABASE_URL_FILE can name a file that contains the URL.
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
 
-    /// Prefix of the tables' names, such as schema.clerk_
+    /// Prefix of the tables, such as auth.clerk_
     #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
     pub(crate) prefix: Prefix,
 }
@@ -31,19 +32,21 @@ pub(crate) struct TableArgs {
 /// The arguments that select the objects and the Clerk instance.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApiArgs {
-    /// What the tables' raw column stores; use the same as the application
+    /// Content of the raw columns, as in your application
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Raw::Public)]
     pub(crate) raw: Raw,
 
-    /// Id of the Clerk instance (ins_…); another instance is refused [default: $CLERK_INSTANCE_ID]
+    /// Refuse other Clerk instances than this id [default: $CLERK_INSTANCE_ID]
     #[arg(long, value_name = "ID", help_heading = "Clerk")]
     pub(crate) instance: Option<String>,
 
-    /// URL of Clerk's Backend API [default: https://api.clerk.com/v1]
+    /// URL of the Backend API [default: https://api.clerk.com/v1]
     #[arg(long, value_name = "URL", help_heading = "Clerk")]
     pub(crate) api_url: Option<String>,
 
-    /// Share of Clerk's rate limit, which your application needs too
+    /// Share of Clerk's rate limit to use
+    ///
+    /// The requests of your application count too.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, help_heading = "Clerk")]
     pub(crate) api_share: f64,
 }

@@ -25,9 +25,10 @@ not respond, 4 the tables have another version, 5 refused, because the secret ke
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
-    /// Tables to import, separated by commas [default: all except waitlist_entries]
+    /// Tables to import, separated by commas [default: all]
     ///
-    /// users, organizations, memberships, invitations, domains, roles, permissions, waitlist_entries
+    /// The tables are users, organizations, memberships, invitations, domains, roles, and permissions, and
+    /// waitlist_entries, which is not included by default.
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
 
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Import all objects again, instead of continuing an interrupted import
+    /// Begin again, instead of continuing an interrupted import
     #[arg(long)]
     pub(super) restart: bool,
 

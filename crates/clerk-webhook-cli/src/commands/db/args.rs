@@ -10,8 +10,8 @@ Examples:
   clerk-webhook db status
   clerk-webhook db forget-user user_2fAqQ8Xp9Jc3kLm7Vt
 
-Exit codes: 0 success, 1 you declined to erase, 2 incorrect usage, 3 the database does not
-respond, 4 the tables have another version.";
+Exit codes: 0 success, 1 you declined to erase, 2 incorrect usage, 3 the database does not respond, 4 the tables have another \
+version.";
 
 const EXAMPLES_OF_MIGRATE: &str = "\
 Examples:
@@ -69,13 +69,13 @@ pub(super) enum Action {
     /// Create the tables and views, or update them to this version
     #[command(after_help = EXAMPLES_OF_MIGRATE)]
     Migrate(Migrate),
-    /// Show the version, the numbers of rows, and the last imports and comparisons
+    /// Show the version, the numbers of rows, and the last import
     #[command(after_help = EXAMPLES_OF_STATUS)]
     Status(Status),
     /// Print the SQL that lets a role of Postgres read the tables
     #[command(after_help = EXAMPLES_OF_GRANTS)]
     Grants(Grants),
-    /// Print the SQL of a Postgres view with timestamps, like Neon's users_sync
+    /// Print the SQL of a view like Neon's users_sync
     #[command(after_help = EXAMPLES_OF_VIEW)]
     View(View),
     /// Delete the ids of old messages
@@ -111,14 +111,14 @@ pub(super) struct Grants {
     #[arg(value_name = "ROLE")]
     pub(super) role: String,
 
-    /// Prefix of the tables' names, such as schema.clerk_
+    /// Prefix of the tables, such as auth.clerk_
     #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
     pub(super) prefix: Prefix,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct View {
-    /// Prefix of the tables' names, such as schema.clerk_
+    /// Prefix of the tables, such as auth.clerk_
     #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
     pub(super) prefix: Prefix,
 }

@@ -30,21 +30,22 @@ pub(crate) struct Args {
     #[arg(value_name = "ID", conflicts_with_all = ["dry_run", "tables", "max_tombstones", "force"])]
     pub(super) ids: Vec<String>,
 
-    /// Only list the differences; with differences, the exit code is 1
+    /// Only list the differences
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Tables to compare, separated by commas [default: all except waitlist_entries]
+    /// Tables to compare, separated by commas [default: all]
     ///
-    /// users, organizations, memberships, invitations, domains, roles, permissions, waitlist_entries
+    /// The tables are users, organizations, memberships, invitations, domains, roles, and permissions, and
+    /// waitlist_entries, which is not included by default.
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
 
-    /// Maximum number of rows per table to mark as deleted; 1 % of the rows is always allowed
+    /// Maximum number of deletions in a table, or 1 %
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(super) max_tombstones: u64,
 
-    /// Allow any number of deletions, also if Clerk lists no object
+    /// Allow any number of deletions
     #[arg(long)]
     pub(super) force: bool,
 
