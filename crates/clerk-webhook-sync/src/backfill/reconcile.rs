@@ -114,10 +114,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
         for report in &mut reports {
             let Some((bounds, candidates)) = absent.remove(&report.resource) else { continue };
+            let is_changed = !candidates.is_empty();
             for candidate in candidates {
                 self.look_at(run, report, candidate, bounds).await?;
             }
-            run.show(report);
+            if is_changed {
+                run.show(report);
+            }
             if run.lease.is_some() {
                 let mut transaction = run.transaction().await?;
                 let name = reconciled(report.resource);
