@@ -31,7 +31,7 @@ pub enum Fault {
 
 impl Fault {
     /// The faults that end if the client retries.
-    pub const TRANSIENT: [Self; 4] = [Self::TooManyRequests, Self::ServerError, Self::Slow, Self::CutOff];
+    pub const TRANSIENT: &[Self] = &[Self::TooManyRequests, Self::ServerError, Self::Slow, Self::CutOff];
 }
 
 /// How long a client waits for a response with [`Fault::Slow`].
