@@ -65,6 +65,8 @@ fn the_introduction_says_what_is_served_and_how_to_import_it() {
 #[test]
 fn prints_a_line_for_each_request() {
     let api = Api::start(&["--events", "50", "--without", "waitlist"]);
+    let serves = api.introduction.iter().find(|line| line.starts_with("serves")).unwrap();
+    assert!(serves.ends_with(", without waitlist") && !serves.contains("waitlist entries"), "{serves}");
     let mut shown = Vec::new();
     for path in ["/users?limit=1", "/users?limit=501", "/waitlist_entries", "/nothing"] {
         api.get(path);

@@ -89,6 +89,15 @@ impl Feature {
         }
     }
 
+    /// Returns whether the API serves the objects of a kind only with this feature.
+    pub(super) fn serves(self, kind: ObjectKind) -> bool {
+        match self {
+            Self::Organizations => !matches!(kind, ObjectKind::User | ObjectKind::WaitlistEntry),
+            Self::Domains | Self::Waitlist => kind == self.kind(),
+        }
+    }
+
+    /// Returns the kind whose absence turns the feature off.
     pub(super) fn kind(self) -> ObjectKind {
         match self {
             Self::Organizations => ObjectKind::Organization,

@@ -112,7 +112,9 @@ pub(super) fn introduce(
 ) -> Result<(), Failure> {
     let url = format!("http://{address}/v1");
     let (key, scenario) = (FakeBackendApi::SECRET_KEY, args.scenario.name());
-    let counts = KINDS.map(|(kind, one, several)| (one, several, api.count(kind)));
+    let is_served = |kind| !args.without.iter().any(|feature| feature.serves(kind));
+    let kinds = KINDS.iter().filter(|(kind, ..)| is_served(*kind));
+    let counts: Vec<_> = kinds.map(|(kind, one, several)| (one, several, api.count(*kind))).collect();
     let by_name = counts.iter().map(|(_, several, count)| (several.replace(' ', "_"), (*count).into()));
     output.object(&json!({
         "type": "start",
