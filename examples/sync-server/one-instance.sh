@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cargo build --quiet -p sync-server -p clerk-webhook-cli --features clerk-webhook-cli/sync \
+cargo build --quiet -p sync-server -p clerk-webhook-cli \
     --bin sync-server --bin clerk-webhook --example instances
 target=${CARGO_TARGET_DIR:-target}/debug
 exec env --unset=DATABASE_URL "$target/examples/instances" "$@" "$target/clerk-webhook" "$target/sync-server"

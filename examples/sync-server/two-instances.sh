@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs two instances of this example with one Postgres server and sends them a history, out of order and each event
-# twice. Kills and restarts instances while it sends. Then compares the tables with the expected rows, prints the
-# differences, and exits with 0 if there are none.
+# twice. Kills and restarts instances while it sends. Then compares the tables with the objects at the end of the history,
+# prints the differences, and exits with 0 if there are none.
 #
 #   DATABASE_URL=postgres://user@host/database \
 #       examples/sync-server/two-instances.sh [--events 10000] [--kills 2] [--seed 7]
@@ -23,7 +23,7 @@ if [ -z "${DATABASE_URL:-}" ]; then
 fi
 export DATABASE_URL
 
-cargo build --quiet -p sync-server -p clerk-webhook-cli --features clerk-webhook-cli/sync \
+cargo build --quiet -p sync-server -p clerk-webhook-cli \
     --bin sync-server --bin clerk-webhook --example instances
 target=${CARGO_TARGET_DIR:-target}/debug
 exec "$target/examples/instances" "$@" "$target/clerk-webhook" "$target/sync-server"

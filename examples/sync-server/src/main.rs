@@ -8,13 +8,15 @@
 //! share. The port is 3000, or the value of `PORT`. The page <http://127.0.0.1:3000> shows the contents of
 //! the tables without personal data.
 //!
-//! Then send it a history, with the events out of order and each event twice, and compare the tables with the
-//! expected rows. Use the same secret:
+//! Then send it a history, with the events out of order and each event twice. Use the same secret:
 //!
 //! ```text
-//! cargo run -p clerk-webhook-cli --features sync -- scenario all --shuffle --duplicate 2 --retry \
-//!     --to http://127.0.0.1:3000/webhooks/clerk --expect-sync sqlite:sync-server.db
+//! cargo run -p clerk-webhook-cli -- scenario all --seed 7 --events 1000 --shuffle --duplicate 2 --retry \
+//!     --to http://127.0.0.1:3000/webhooks/clerk
 //! ```
+//!
+//! `clerk-webhook api --seed 7 --events 1000` serves the objects at the end of this history as Clerk's Backend API
+//! does, and `clerk-webhook reconcile --dry-run --api-url http://127.0.0.1:4011` compares the tables with them.
 //!
 //! `one-instance.sh` and `two-instances.sh` do both. While they send the history, they kill and restart
 //! instances.

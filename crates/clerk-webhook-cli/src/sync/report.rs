@@ -175,8 +175,8 @@ fn print_doubts(output: &Output, table: &TableReport) -> Result<(), Failure> {
     let line = |text: String| output.line(format_args!("{ODD}{name}{ODD:#}: {text}"));
     if table.erased > 0 {
         line(format!(
-            "{} deleted here, and stay deleted",
-            counted(table.erased, "listed object is", "listed objects are")
+            "{} deleted here, and will not be restored",
+            counted(table.erased, "listed object was", "listed objects were")
         ))?;
     }
     if table.unconfirmed > 0 {

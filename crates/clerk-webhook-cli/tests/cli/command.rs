@@ -186,6 +186,16 @@ fn prints_errors_as_json() {
     assert!(error["error"]["message"].as_str().unwrap().contains("nothing"));
 }
 
+#[cfg(not(feature = "sync"))]
+#[test]
+fn says_how_to_add_the_commands_for_the_tables() {
+    for args in [&["backfill"][..], &["reconcile"], &["db", "status"]] {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("built without the sync feature"), "{run:?}");
+    }
+}
+
 #[cfg(not(feature = "queue"))]
 #[test]
 fn says_how_to_add_the_queue_command() {

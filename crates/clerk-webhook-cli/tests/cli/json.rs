@@ -63,20 +63,20 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 /// Fails unless the section describes all fields of these objects, and only fields that occur in them.
 fn check(command: &str, objects: &[Value]) {
     let section = section(command);
-    // This part needs a database.
-    let tested = section.split_once("\nWith `--expect-sync`").map_or(section, |(before, _)| before);
     let mut described = names(section);
     for line in section.lines().filter(|line| line.starts_with('{')) {
         fields(&serde_json::from_str(line).expect("an example is JSON"), &mut described);
     }
-    if section.contains("(#trigger)") {
-        described.extend(rows(self::section("trigger")));
+    for other in ["trigger", "backfill"] {
+        if section.contains(&format!("(#{other})")) {
+            described.extend(names(self::section(other)));
+        }
     }
     let mut found = BTreeSet::new();
     objects.iter().for_each(|object| fields(object, &mut found));
     let missing: Vec<_> = found.difference(&described).collect();
     assert!(missing.is_empty(), "JSON.md does not describe these fields of {command}: {missing:?}");
-    let unknown: Vec<_> = rows(tested).into_iter().filter(|name| !found.contains(name)).collect();
+    let unknown: Vec<_> = rows(section).into_iter().filter(|name| !found.contains(name)).collect();
     assert!(unknown.is_empty(), "JSON.md describes fields that {command} does not print: {unknown:?}");
 }
 
@@ -131,6 +131,15 @@ fn the_document_describes_all_fields_of_commands_that_send() {
     let folder = folder.path();
     check("replay", &run_all(&[&["replay", folder], &["replay", folder, "--dry-run"]]));
     check("doctor", &run(&["doctor", &url, "--json"]).objects());
+}
+
+#[cfg(feature = "sync")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_describes_all_fields_of_imports() {
+    let (backfill, reconcile, db) = crate::import::all_objects().await;
+    check("backfill", &backfill);
+    check("reconcile", &reconcile);
+    check("db", &db);
 }
 
 #[cfg(feature = "queue")]

@@ -423,23 +423,9 @@ fn rejects_invalid_arguments() {
         "all --timeout 0s --to http://127.0.0.1:1/",
         "all --timeout -5s --to http://127.0.0.1:1/",
         "all --dry-run --retry",
-        "all --dry-run --expect-sync sqlite:app.db",
-        "all --sync-prefix auth_ --to http://127.0.0.1:1/",
     ] {
         assert_eq!(scenario(arguments).status.code(), Some(2), "{arguments}");
     }
-}
-
-#[cfg(not(feature = "sync"))]
-#[test]
-fn says_how_to_enable_the_feature_sync() {
-    let output =
-        scenario("all --seed 1 --to http://127.0.0.1:1/ --expect-sync postgres://app:hunter2@127.0.0.1/app");
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("cargo install --path crates/clerk-webhook-cli --features sync"), "{error}");
-    assert!(!error.contains("hunter2"), "{error}");
-    assert_eq!(error.lines().count(), 1, "{error}");
 }
 
 #[test]

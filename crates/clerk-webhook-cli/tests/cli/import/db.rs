@@ -104,7 +104,10 @@ async fn erases_users_for_good() {
     for args in [&["backfill", "--restart"][..], &["reconcile"]] {
         let run = tables.with(&clerk, args);
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.stdout.contains("users: 1 listed object is deleted here, and stay"), "{run:?}");
+        assert!(
+            run.stdout.contains("users: 1 listed object was deleted here, and will not be restored"),
+            "{run:?}"
+        );
     }
     assert_eq!(tables.rows("users"), (users.len() as u64 - 1, 1));
 

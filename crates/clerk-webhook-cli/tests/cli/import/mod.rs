@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::clerk::Clerk;
+use crate::support::clerk::{Clerk, Reaction};
 use crate::support::folder::Folder;
 use crate::support::process::{Run, command, finish};
 
@@ -111,4 +111,31 @@ async fn clerk(history: &History, position: usize) -> Clerk {
 
 fn number(clerk: &Clerk, kind: ObjectKind) -> u64 {
     clerk.fake.objects(kind).len() as u64
+}
+
+/// Returns the objects that `backfill`, `reconcile` and `db` print, with each kind of line.
+pub(crate) async fn all_objects() -> (Vec<Value>, Vec<Value>, Vec<Value>) {
+    let tables = Tables::sqlite("json");
+    let history = history(Scenario::Churn, 700);
+    let early = clerk(&history, 650).await;
+    let mut db = tables.run(&["db", "migrate", "--json"]).objects();
+    let limit = |_: &str, earlier: usize| (earlier == 0).then_some(Reaction::Status(429));
+    early.set_rule(limit);
+    let mut backfill = tables.with(&early, &["backfill", "--json"]).objects();
+    let off = Clerk::start(early.fake.clone().without(ObjectKind::Organization)).await;
+    backfill.extend(tables.with(&off, &["backfill", "--json"]).objects());
+    let now = clerk(&history, 700).await;
+    let mut reconcile = tables.with(&now, &["reconcile", "--dry-run", "--json"]).objects();
+    reconcile.extend(tables.with(&now, &["reconcile", "user_1", "--json"]).objects());
+    let path = tables.url.strip_prefix("sqlite:").unwrap();
+    clerk_webhook_store::SqliteStore::open(path).await.unwrap().migrate().await.unwrap();
+    for args in [
+        &["db", "status", "--json"][..],
+        &["db", "view", "--json"],
+        &["db", "purge", "--json"],
+        &["db", "forget-email", "nobody@nowhere.test", "--yes", "--json"],
+    ] {
+        db.extend(checked(command().args(args).env("DATABASE_URL", &tables.url)).objects());
+    }
+    (backfill, reconcile, db)
 }
