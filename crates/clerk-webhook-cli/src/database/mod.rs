@@ -3,7 +3,9 @@
 mod error;
 mod open;
 
-pub(crate) use error::{LONGEST, why};
+#[cfg(feature = "queue")]
+pub(crate) use error::LONGEST;
+pub(crate) use error::why;
 #[cfg(feature = "sync")]
 pub(crate) use open::open_or_create_sqlite;
 #[cfg(feature = "queue")]
