@@ -12,6 +12,18 @@ use serde_json::value::RawValue;
 
 use crate::history::{HistoryEvent, ObjectKind};
 
+/// The kinds of objects that the API serves.
+const SERVED: [ObjectKind; 8] = [
+    ObjectKind::User,
+    ObjectKind::Organization,
+    ObjectKind::OrganizationMembership,
+    ObjectKind::OrganizationInvitation,
+    ObjectKind::OrganizationDomain,
+    ObjectKind::Role,
+    ObjectKind::Permission,
+    ObjectKind::WaitlistEntry,
+];
+
 /// The position of an object in the order of creation. Objects with the same `created_at` are ordered by their first events.
 pub(super) type Place = (i64, u64);
 
@@ -84,7 +96,9 @@ struct UserCopy {
 impl World {
     /// Makes the changes that an event reports, and the changes that follow from them.
     pub(super) fn apply(&mut self, event: &HistoryEvent) {
-        let Some(change) = &event.change else { return };
+        let Some(change) = event.change.as_ref().filter(|change| SERVED.contains(&change.kind)) else {
+            return;
+        };
         // Every body of a history is a valid event.
         let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(&event.body) else { return };
         let data = event.body.slice_ref(envelope.data.get().as_bytes());

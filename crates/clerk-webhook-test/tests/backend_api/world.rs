@@ -76,6 +76,14 @@ fn an_organization_counts_its_members_and_pending_invitations() {
 }
 
 #[test]
+fn sessions_and_billing_are_not_served() {
+    let api = FakeBackendApi::new(&history(Scenario::All, 500));
+    for kind in [ObjectKind::Session, ObjectKind::Subscription, ObjectKind::PaymentAttempt] {
+        assert_eq!((api.objects(kind).len(), api.count(kind)), (0, 0), "{kind:?}");
+    }
+}
+
+#[test]
 fn objects_inside_others_are_current() {
     let api = FakeBackendApi::new(&history(Scenario::Churn, 1000));
     let users = api.objects(ObjectKind::User);
