@@ -1,5 +1,7 @@
 //! Requests to the fake API.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use clerk_webhook_test::{FakeBackendApi, History, ObjectKind, Scenario};
 use http::{Request, Response};
@@ -21,7 +23,8 @@ pub(crate) fn history(scenario: Scenario, events: usize) -> History {
 }
 
 pub(crate) fn api() -> FakeBackendApi {
-    FakeBackendApi::new(&history(Scenario::All, 1500))
+    static HISTORY: LazyLock<History> = LazyLock::new(|| history(Scenario::All, 1500));
+    FakeBackendApi::new(&HISTORY)
 }
 
 /// Returns the path of the list of all objects of a kind.
