@@ -29,6 +29,11 @@ struct Candidate {
 }
 
 impl Candidate {
+    /// Returns whether the organization or the user is one of these.
+    fn goes_with(&self, parents: &HashSet<String>) -> bool {
+        [&self.organization_id, &self.user_id].into_iter().flatten().any(|id| parents.contains(id))
+    }
+
     fn read<DB: SyncDatabase>(row: &DB::Row) -> Result<Self, SyncError> {
         let parent =
             |name| Ok::<_, sqlx::Error>(DB::get(row, name, Kind::Text)?.as_text().map(str::to_owned));
@@ -112,11 +117,16 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 self.check_number(*resource, candidates, &absent, options.max_tombstones).await?;
             }
         }
+        // The views hide the rows of these organizations and users, so they need no tombstones.
+        let mut gone = HashSet::new();
         for report in &mut reports {
-            let Some((bounds, candidates)) = absent.remove(&report.resource) else { continue };
+            let Some((bounds, mut candidates)) = absent.remove(&report.resource) else { continue };
+            candidates.retain(|candidate| !candidate.goes_with(&gone));
             let is_changed = !candidates.is_empty();
             for candidate in candidates {
-                self.look_at(run, report, candidate, bounds).await?;
+                if self.look_at(run, report, &candidate, bounds).await? {
+                    gone.insert(candidate.id);
+                }
             }
             if is_changed {
                 run.show(report);
@@ -185,16 +195,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         max_tombstones: u64,
     ) -> Result<(), ImportError> {
         // A deleted organization takes its memberships with it, which are not counted again.
-        let organizations = ids_of(absent, Resource::Organizations);
-        let users = ids_of(absent, Resource::Users);
-        let mut surplus = 0;
-        for candidate in candidates {
-            let goes_with = candidate.organization_id.as_ref().is_some_and(|id| organizations.contains(id))
-                || candidate.user_id.as_ref().is_some_and(|id| users.contains(id));
-            if !goes_with && self.parent_deleted_at(candidate).await?.is_none() {
-                surplus += 1;
-            }
-        }
+        let parents = [Resource::Organizations, Resource::Users];
+        let parents = parents.iter().filter_map(|parent| absent.get(parent));
+        let parents =
+            parents.flat_map(|(_, candidates)| candidates).map(|parent| parent.id.clone()).collect();
+        let surplus = candidates.iter().filter(|candidate| !candidate.goes_with(&parents)).count() as u64;
         let rows = self.count(resource.entity()).await?;
         if surplus > max_tombstones.max(rows / 100) {
             return Err(ImportError::TooManyDeletions { resource, surplus, rows });
@@ -202,41 +207,37 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(())
     }
 
-    /// Looks at one object again, and turns its row into a tombstone if the object does not exist.
+    /// Looks at one object again, and turns its row into a tombstone if the object does not exist. Returns
+    /// whether the object does not exist.
     async fn look_at(
         &self,
         run: &Run<'_, DB>,
         report: &mut TableReport,
-        candidate: Candidate,
+        candidate: &Candidate,
         bounds: Bounds,
-    ) -> Result<(), ImportError> {
-        let is_membership = report.resource == Resource::Memberships;
-        let parent = if is_membership { self.parent_deleted_at(&candidate).await? } else { None };
-        let at = match parent {
-            // Its organization or user is gone, and the API has nothing to ask for.
-            Some(at) => at,
-            None => match run.wait(run.api.look(report.resource, candidate.absent())).await? {
-                Look::Gone { at } => at,
-                Look::Exists { object, read_at } => return run.take_found(report, object, read_at).await,
-                Look::Unknown => {
-                    report.unconfirmed += 1;
-                    return Ok(());
-                }
-            },
+    ) -> Result<bool, ImportError> {
+        let at = match run.wait(run.api.look(report.resource, candidate.absent())).await? {
+            Look::Gone { at } => at,
+            Look::Exists { object, read_at } => {
+                run.take_found(report, object, read_at).await?;
+                return Ok(false);
+            }
+            Look::Unknown => {
+                report.unconfirmed += 1;
+                return Ok(false);
+            }
         };
         if run.lease.is_none() {
             report.tombstoned += 1;
-            report.drift.push(Drift { id: candidate.id, kind: DriftKind::Surplus });
-            return Ok(());
+            report.drift.push(Drift { id: candidate.id.clone(), kind: DriftKind::Surplus });
+            return Ok(true);
         }
         let mut transaction = run.transaction().await?;
         let entity = report.resource.entity();
         let is_buried = self.bury(&mut transaction, entity, &candidate.id, at, bounds, run.origin).await?;
         transaction.commit().await?;
-        if is_buried {
-            report.tombstoned += 1;
-        }
-        Ok(())
+        report.tombstoned += u64::from(is_buried);
+        Ok(is_buried)
     }
 
     /// Turns a row into a tombstone unless somebody has changed it within the bounds.
@@ -263,26 +264,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(self.write_one(connection, observation, false, origin).await?.is_change())
     }
 
-    /// Returns when the organization or the user of a row was deleted.
-    async fn parent_deleted_at(&self, candidate: &Candidate) -> Result<Option<i64>, SyncError> {
-        let mut earliest = None;
-        for (entity, id) in
-            [(Entity::Organizations, &candidate.organization_id), (Entity::Users, &candidate.user_id)]
-        {
-            let Some(id) = id else { continue };
-            let list = serde_json::to_string(&[id]).ok();
-            let statement = self.statements().of(entity).batch.read.clone();
-            let mut transaction = self.begin().await?;
-            let rows = self.fetch(&mut transaction, statement, &[Value::Json(list)]).await?;
-            transaction.commit().await?;
-            for row in rows {
-                let at = DB::get(&row, "deleted_at", Kind::Integer)?.as_integer();
-                earliest = earliest.into_iter().chain(at).min();
-            }
-        }
-        Ok(earliest)
-    }
-
     /// Returns the number of rows that are not tombstones.
     async fn count(&self, entity: Entity) -> Result<u64, SyncError> {
         let statement = self.statements().of(entity).batch.count.clone();
@@ -293,12 +274,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let number = number.and_then(|number| number.as_integer());
         Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0))
     }
-}
-
-/// Returns the ids of the rows that may become tombstones.
-fn ids_of(absent: &BTreeMap<Resource, (Bounds, Vec<Candidate>)>, resource: Resource) -> HashSet<&String> {
-    let candidates = absent.get(&resource).into_iter().flat_map(|(_, candidates)| candidates);
-    candidates.map(|candidate| &candidate.id).collect()
 }
 
 /// Returns whether a row is no tombstone, and nobody has changed it within the bounds.

@@ -23,8 +23,9 @@ pub(crate) struct BatchStatements {
     pub(crate) upsert: ListStatement,
     /// One set for each child table.
     pub(crate) children: Vec<ChildBatch>,
-    /// Reads up to [`CANDIDATES`] rows that are no tombstones, in the order of the database's index: `id`, and
-    /// the ids of the organization and the user. Parameters: the id after which the rows begin, the time before
+    /// Reads up to [`CANDIDATES`] rows that are live or copies, in the order of the database's index: `id`, and
+    /// the ids of the organization and the user. Views hide the rows of a deleted organization or user already.
+    /// Parameters: the id after which the rows begin, the time before
     /// which the row was created, changed and observed, and the time before which it was written.
     pub(crate) candidates: SqlStr,
     /// Counts the rows that are not tombstones.
@@ -178,9 +179,12 @@ impl Writer<'_> {
         self.safe(format!(
             "SELECT id, {parents} FROM {table} WHERE id > {after} AND deleted_at IS NULL \
              AND coalesce(created_at, 0) < {latest} AND updated_at < {latest} AND event_at < {latest} \
-             AND synced_at < {synced} ORDER BY id LIMIT {CANDIDATES}",
+             AND synced_at < {synced} \
+             AND (obs_rank = 0 OR EXISTS (SELECT 1 FROM {view} live WHERE live.id = known.id)) \
+             ORDER BY id LIMIT {CANDIDATES}",
             parents = parents.join(", "),
-            table = self.names.table(table.name),
+            table = format_args!("{} known", self.names.table(table.name)),
+            view = self.names.table(&format!("active_{}", table.name)),
             after = self.dialect.parameter(1, Kind::Text),
             latest = parameter(2),
             synced = parameter(3),

@@ -22,6 +22,7 @@ on_both_engines!(
     deleted_objects_become_tombstones,
     recently_written_rows_are_kept,
     a_row_without_a_confirmed_deletion_is_kept,
+    a_row_that_is_written_during_the_look_is_kept,
     too_many_deletions_are_refused_before_the_first_tombstone,
     an_empty_list_over_a_filled_table_is_refused,
     the_key_of_another_instance_is_refused,
@@ -277,6 +278,32 @@ async fn a_row_without_a_confirmed_deletion_is_kept<DB: Engine>(sync: ClerkSync<
     assert_eq!((users.tombstoned, users.unconfirmed), (0, 1));
     assert!(!report.is_in_step());
     assert!(sync.user("user_gone0").await.unwrap().is_some());
+}
+
+async fn a_row_that_is_written_during_the_look_is_kept<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    add_surplus(&sync, 2).await;
+    let (answers, writer) = (clerk.clone(), sync.clone());
+    let send = move |mut request: Request<()>| {
+        let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
+        request.headers_mut().insert("authorization", key);
+        let response = answers.answer(&request);
+        let is_look = request.uri().path().ends_with("/users/user_gone0");
+        let writer = writer.clone();
+        async move {
+            if is_look {
+                let late = event("user.updated", T + 2, user("user_gone0", "Bob", T + 1));
+                writer.apply(&late).await.unwrap();
+            }
+            Ok::<_, TransportError>(response)
+        }
+    };
+    let api = BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap();
+    let report = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 1);
+    assert_eq!(sync.user("user_gone0").await.unwrap().unwrap().first_name.as_deref(), Some("Bob"));
+    assert_eq!(sync.user("user_gone1").await.unwrap(), None);
 }
 
 async fn too_many_deletions_are_refused_before_the_first_tombstone<DB: Engine>(sync: ClerkSync<DB>) {
