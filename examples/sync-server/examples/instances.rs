@@ -168,14 +168,14 @@ impl Options {
     }
 }
 
-/// Returns whether Clerk sends no event about a difference: an organization whose members have joined or left has a
-/// later version, and the objects of a deleted organization or user are deleted with it.
+/// Returns whether Clerk sends no event about a difference: an organization whose members have joined or left has
+/// another `members_count`, and the objects of a deleted organization or user are deleted with it.
 fn is_without_event(drift: &Value) -> bool {
-    match (drift["table"].as_str(), drift["kind"].as_str()) {
-        (Some("organizations"), Some("stale")) => true,
-        (Some("memberships" | "invitations" | "domains"), Some("surplus")) => true,
-        _ => false,
-    }
+    matches!(
+        (drift["table"].as_str(), drift["kind"].as_str()),
+        (Some("organizations"), Some("stale" | "differing"))
+            | (Some("memberships" | "invitations" | "domains"), Some("surplus"))
+    )
 }
 
 /// Returns the number of handled events and the time of the page, or `None` if the database was too busy.

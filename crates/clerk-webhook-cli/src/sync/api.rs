@@ -2,9 +2,12 @@
 
 use clerk_webhook_sync::{BackendApi, HyperTransport};
 
-use super::args::{ApiArgs, KEY_VARIABLES};
+use super::args::ApiArgs;
 use crate::environment::{self, Variable};
 use crate::failure::Failure;
+
+/// The variables with Clerk's secret key, and with a file that contains the key.
+const KEY_VARIABLES: [&str; 2] = ["CLERK_SECRET_KEY", "CLERK_SECRET_KEY_FILE"];
 
 /// Creates the client with the secret key from the environment.
 pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {

@@ -4,15 +4,6 @@ use clap::ValueEnum;
 
 use super::prefix::Prefix;
 
-/// The variables with the URL of the database, and with a file that contains the URL.
-pub(crate) const DATABASE_VARIABLES: [&str; 2] = ["DATABASE_URL", "DATABASE_URL_FILE"];
-
-/// The variables with Clerk's secret key, and with a file that contains the key.
-pub(crate) const KEY_VARIABLES: [&str; 2] = ["CLERK_SECRET_KEY", "CLERK_SECRET_KEY_FILE"];
-
-/// The variable with the id of the Clerk instance.
-pub(crate) const INSTANCE_VARIABLE: &str = "CLERK_INSTANCE_ID";
-
 /// The arguments that select the tables.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Database")]

@@ -107,11 +107,10 @@ impl Display {
         }
     }
 
-    /// Leaves the bars on the terminal as they are.
+    /// Removes the bars, because the result shows the same numbers.
     pub(crate) fn finish(&self) {
-        for (_, bar) in &self.lock().tables {
-            bar.abandon();
-        }
+        // Bars that cannot be removed do not change the result.
+        let _ = self.bars.clear();
     }
 
     /// Returns the bar of a table. The first page of a table adds its bar, and completes the previous one.

@@ -9,12 +9,18 @@ use clerk_webhook_sync::{
 };
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, PgPool, Postgres, Row, Sqlite, SqlitePool, Type};
 
-use super::args::{DATABASE_VARIABLES, INSTANCE_VARIABLE, Raw, TableArgs};
+use super::args::{Raw, TableArgs};
 use super::failure::explain_database;
 use super::{ApiArgs, Prefix};
 use crate::database::{self, SqlDatabase};
 use crate::environment::{self, Variable};
 use crate::failure::Failure;
+
+/// The variables with the URL of the database, and with a file that contains the URL.
+const DATABASE_VARIABLES: [&str; 2] = ["DATABASE_URL", "DATABASE_URL_FILE"];
+
+/// The variable with the id of the Clerk instance.
+const INSTANCE_VARIABLE: &str = "CLERK_INSTANCE_ID";
 
 /// The tables, with their prefix.
 pub(crate) struct Target {
