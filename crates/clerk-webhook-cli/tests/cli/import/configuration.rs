@@ -109,7 +109,6 @@ async fn says_that_clerk_rejects_the_key_or_does_not_answer() {
 }
 
 #[test]
-#[ignore = "waits for 31 s"]
 fn gives_up_if_nothing_listens() {
     let tables = Tables::sqlite("closed");
     tables.migrate();
