@@ -14,8 +14,8 @@ use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value};
 
-/// The largest number of rows in a transaction. Meanwhile, events wait for the rows, and in SQLite for the
-/// database.
+/// The largest number of rows in a transaction. Until the transaction ends, events wait for the rows, and in
+/// SQLite for the database.
 pub(crate) const PIECE: usize = 100;
 
 /// How a row compares with the object that Clerk holds.

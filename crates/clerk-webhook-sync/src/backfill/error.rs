@@ -8,7 +8,8 @@ use crate::error::SyncError;
 
 /// The error if an import, a comparison or a refresh failed.
 ///
-/// Rows that were written before the error stay: each of them is right by itself. The run is not complete.
+/// Rows that were written before the error stay, because each of them is right without the others. The run is
+/// not complete.
 #[non_exhaustive]
 pub enum ImportError {
     /// Clerk's API did not answer, or refused the request.

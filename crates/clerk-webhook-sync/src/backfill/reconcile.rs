@@ -170,7 +170,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 break;
             }
         }
-        // The list can miss an object if others were deleted meanwhile.
+        // The list can miss an object if others were deleted between two pages.
         if matches!(report.resource, Resource::Users | Resource::Organizations) {
             let mut existing = HashSet::new();
             for piece in candidates.chunks(SIEVE) {

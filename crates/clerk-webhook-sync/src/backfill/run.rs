@@ -71,7 +71,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         result
     }
 
-    /// Waits for an answer of the API, and renews the lease meanwhile.
+    /// Waits for an answer of the API, and renews the lease until it arrives.
     pub(super) async fn wait<T>(
         &self,
         answer: impl Future<Output = Result<T, BackendApiError>>,
@@ -244,13 +244,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns the instance of the secret key, unless the tables or the settings belong to another one.
     pub(super) async fn check_instance(&self, api: &BackendApi) -> Result<String, ImportError> {
         let key = api.instance().await?.id;
-        let known = match &self.settings().instance_id {
-            Some(id) => Some(id.to_string()),
-            None => self.recall(INSTANCE).await?,
-        };
-        match known {
-            Some(tables) if tables != key => Err(ImportError::OtherInstance { tables, key }),
-            _ => Ok(key),
+        let expected = self.settings().instance_id.as_deref().map(str::to_owned);
+        let remembered = self.recall(INSTANCE).await?;
+        match expected.into_iter().chain(remembered).find(|tables| *tables != key) {
+            Some(tables) => Err(ImportError::OtherInstance { tables, key }),
+            None => Ok(key),
         }
     }
 

@@ -347,7 +347,10 @@ async fn the_tables_remember_their_instance<DB: Engine>(sync: ClerkSync<DB>) {
     let clerk = clerk();
     import(&sync, &api(&clerk)).await;
     let other = FakeBackendApi::new(&history()).with_instance_id("ins_other");
+    // A setting does not replace what the tables remember.
+    let set = sync.clone().instance_id("ins_other");
     for error in [
+        set.backfill(&api(&other), BackfillOptions::default()).await.unwrap_err(),
         sync.backfill(&api(&other), BackfillOptions::default()).await.unwrap_err(),
         sync.reconcile(&api(&other), ReconcileOptions::default()).await.unwrap_err(),
         sync.refresh(&api(&other), "user_1").await.unwrap_err(),
