@@ -21,8 +21,8 @@ use crate::backfill::options::ReconcileOptions;
 use crate::{BackfillOptions, ClerkSync};
 
 /// The default numbers of histories. The environment variable `HISTORIES` sets the number.
-const HISTORIES: u64 = 60;
-const HISTORIES_ON_POSTGRES: u64 = 10;
+const HISTORIES: u64 = 30;
+const HISTORIES_ON_POSTGRES: u64 = 6;
 const EVENTS: usize = 120;
 
 /// How old the answers of the API can be. It must be less than the grace period.

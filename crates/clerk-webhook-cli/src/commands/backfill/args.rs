@@ -6,7 +6,9 @@ const EXAMPLES: &str = "\
 Examples:
   clerk-webhook backfill --database sqlite:app.db
   clerk-webhook backfill --tables users,organizations,memberships
-  clerk-webhook backfill --dry-run --json";
+  clerk-webhook backfill --dry-run --json
+
+The secret key is read from CLERK_SECRET_KEY, or .env.";
 
 const EXPLANATION: &str = "\
 Let your endpoint apply events before the first import. Otherwise changes during the import are missing until the next \
@@ -16,7 +18,7 @@ object. Hooks of your application are not called.
 If an import is interrupted, the next one continues: it skips complete tables, and continues after the last user. After a \
 crash, it waits for up to 15 s.
 
-The secret key is read from CLERK_SECRET_KEY, also in the file .env, or from the file that CLERK_SECRET_KEY_FILE names.
+CLERK_SECRET_KEY_FILE can name a file with the secret key instead.
 
 Exit codes: 0 success, 1 interrupted or incomplete, 2 incorrect usage or a wrong secret key, 3 Clerk or the database does \
 not respond, 4 the tables have another version, 5 refused, because the secret key belongs to another instance.";

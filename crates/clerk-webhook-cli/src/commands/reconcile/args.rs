@@ -7,7 +7,9 @@ Examples:
   clerk-webhook reconcile --dry-run                # lists the differences
   clerk-webhook reconcile                          # repairs them
   clerk-webhook reconcile user_2fAqQ8Xp9Jc3kLm7Vt  # repairs one row
-  clerk-webhook reconcile --tables users,organizations --max-tombstones 500";
+  clerk-webhook reconcile --tables users,organizations --max-tombstones 500
+
+The secret key is read from CLERK_SECRET_KEY, or .env.";
 
 const EXPLANATION: &str = "\
 Missing and outdated rows are written. A row is marked as deleted only if Clerk lists no such object, a second request \
@@ -16,7 +18,7 @@ its rows, nothing is deleted, and the exit code is 5: the secret key may belong 
 
 With ids, only these objects are read, and at most as many requests are sent.
 
-The secret key is read from CLERK_SECRET_KEY, also in the file .env, or from the file that CLERK_SECRET_KEY_FILE names.
+CLERK_SECRET_KEY_FILE can name a file with the secret key instead.
 
 Exit codes: 0 the tables are in step or were repaired, 1 --dry-run found differences, or the run was interrupted or is \
 incomplete, 2 incorrect usage or a wrong secret key, 3 Clerk or the database does not respond, 4 the tables have another \
