@@ -18,8 +18,7 @@ pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {
              Dashboard."
         ))
     })?;
-    let is_plain = args.api_url.as_deref().is_some_and(|url| url.trim().starts_with("http:"));
-    let transport = if is_plain {
+    let transport = if args.api_url.trim().starts_with("http:") {
         HyperTransport::without_tls()
     } else {
         HyperTransport::new().map_err(|error| {
@@ -28,12 +27,10 @@ pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {
             ))
         })?
     };
-    let mut api = BackendApi::new(&key, transport)
+    BackendApi::new(&key, transport)
         .map_err(|error| Failure::usage(format_args!("{name}: {error}")))?
         .share(args.api_share)
-        .map_err(|error| Failure::usage(format_args!("--api-share: {error}")))?;
-    if let Some(url) = &args.api_url {
-        api = api.base_url(url).map_err(|error| Failure::usage(format_args!("--api-url: {error}")))?;
-    }
-    Ok(api)
+        .map_err(|error| Failure::usage(format_args!("--api-share: {error}")))?
+        .base_url(&args.api_url)
+        .map_err(|error| Failure::usage(format_args!("--api-url: {error}")))
 }

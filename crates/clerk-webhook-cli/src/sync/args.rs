@@ -31,9 +31,9 @@ pub(crate) struct ApiArgs {
     #[arg(long, value_name = "ID", help_heading = "Clerk")]
     pub(crate) instance: Option<String>,
 
-    /// URL of the Backend API [default: https://api.clerk.com/v1]
-    #[arg(long, value_name = "URL", help_heading = "Clerk")]
-    pub(crate) api_url: Option<String>,
+    /// URL of the Backend API
+    #[arg(long, value_name = "URL", default_value = "https://api.clerk.com/v1", help_heading = "Clerk")]
+    pub(crate) api_url: String,
 
     /// Share of Clerk's rate limit to use
     ///
