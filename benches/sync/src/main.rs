@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [section…] [number]`
 //!
-//! The sections are `speed`, `scale`, `memory` and `parts`. All four run by default, and the output is
-//! Markdown. The number is the maximum number of users in `scale` and of events in `memory`, a million by
-//! default.
+//! The sections are `speed`, `scale`, `memory`, `parts` and `import`. All of them run by default, and the
+//! output is Markdown. The number is the maximum number of users in `scale` and `import` and of events in
+//! `memory`, a million by default.
 //!
 //! SQLite uses files in the folder for temporary files and in `/dev/shm`. The Postgres server is the one in
 //! `TEST_POSTGRES_URL` or `DATABASE_URL`, with the schemas `bench_sync` and `bench_sync_small`. It is skipped
@@ -15,6 +15,7 @@
 
 mod apply;
 mod databases;
+mod import;
 mod memory;
 mod parts;
 mod people;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use crate::apply::Fallible;
 use crate::report::load;
 
-const SECTIONS: [&str; 4] = ["speed", "scale", "memory", "parts"];
+const SECTIONS: [&str; 5] = ["speed", "scale", "memory", "parts", "import"];
 
 fn main() -> Fallible<ExitCode> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -65,7 +66,8 @@ fn main() -> Fallible<ExitCode> {
                 "speed" => speed::show(quick).await,
                 "scale" => scale::show(quick, most.unwrap_or(1_000_000)).await,
                 "memory" => memory::show(quick, most.unwrap_or(1_000_000)).await,
-                _ => parts::show(quick).await,
+                "parts" => parts::show(quick).await,
+                _ => import::show(quick, most.unwrap_or(1_000_000)).await,
             }
         })?;
         println!("Load average before the run: {before:.2}.\n");

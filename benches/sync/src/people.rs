@@ -14,12 +14,14 @@ pub struct People {
     created: Value,
     updated: Value,
     deleted: Value,
+    /// Added to the version of each listed user.
+    version: u64,
 }
 
 impl People {
     pub fn new() -> Fallible<Self> {
         let [created, updated, deleted] = ["user.created", "user.updated", "user.deleted"].map(fixture);
-        Ok(Self { created: created?, updated: updated?, deleted: deleted? })
+        Ok(Self { created: created?, updated: updated?, deleted: deleted?, version: 0 })
     }
 
     /// Returns the event for a new user with one email address.
@@ -30,6 +32,22 @@ impl People {
     /// Returns an event for a changed user. A higher version has a later time.
     pub fn updated(&self, number: u64, version: u64) -> Fallible<Event> {
         self.written(&self.updated, number, version)
+    }
+
+    /// Returns the same users with a later version.
+    pub fn later(self) -> Self {
+        Self { version: self.version + 1, ..self }
+    }
+
+    /// Returns a user as Clerk's Backend API lists it. The id ends with the number.
+    pub fn listed(&self, number: u64) -> String {
+        let mut user = self.created["data"].clone();
+        let at = BEGINNING + number + 1_000_000_000 * self.version;
+        user["id"] = json!(format!("user_{number:027}"));
+        user["created_at"] = json!(BEGINNING + number);
+        user["updated_at"] = json!(at);
+        user["email_addresses"][0]["email_address"] = json!(address(number));
+        user.to_string()
     }
 
     pub fn deleted(&self, number: u64) -> Fallible<Event> {
