@@ -72,6 +72,7 @@ impl Output {
             Failure::Negative | Failure::OutputClosed => None,
         };
         if let Some((kind, message)) = told {
+            let message = &printable_lines(message);
             // If the message cannot be printed, the exit code still reports the failure.
             let _ = self.object(&json!({ "error": { "kind": kind, "message": message } }));
             let _ = writeln!(anstream::stderr().lock(), "{}error:{:#} {message}", style::ERROR, style::ERROR);
@@ -104,6 +105,12 @@ pub(crate) fn printable(text: impl AsRef<[u8]>, limit: usize) -> String {
         }
     }
     shown
+}
+
+/// Escapes text like [`printable`], but keeps all its lines.
+fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| printable(line, usize::MAX)).collect();
+    lines.join("\n")
 }
 
 /// Returns whether a character controls the terminal, changes the direction of text, or is invisible.
@@ -170,6 +177,11 @@ mod tests {
         ] {
             assert_eq!(printable(bytes, 10), expected);
         }
+    }
+
+    #[test]
+    fn keeps_the_lines_of_a_message() {
+        assert_eq!(printable_lines("a\x1b[2J\nb\u{202e}"), "a\\u{1b}[2J\nb\\u{202e}");
     }
 
     #[test]

@@ -97,3 +97,18 @@ fn strings(value: &Value, name: &str, look: &mut impl FnMut(&str, &str)) {
         _ => {}
     }
 }
+
+#[test]
+fn examples_of_one_object_have_the_same_id() {
+    for (object, path) in [
+        ("user", "/data/id"),
+        ("organization", "/data/id"),
+        ("organizationMembership", "/data/id"),
+        ("organizationMembership", "/data/public_user_data/user_id"),
+    ] {
+        let ids = ["created", "updated", "deleted"].map(|event| {
+            AnyFixture::named(&format!("{object}.{event}")).unwrap().json().pointer(path).cloned()
+        });
+        assert!(ids[0].is_some() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+}

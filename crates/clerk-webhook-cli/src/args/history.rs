@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use clerk_webhook_test::{History, HistoryBuilder, Scenario};
 
 use super::moment::Moment;
+use crate::text;
 
 /// The default number of events.
 const EVENTS: u64 = 250;
@@ -89,8 +90,8 @@ impl HistoryArgs {
     /// Returns the size in words.
     pub(crate) fn size(&self) -> String {
         match self.users {
-            Some(users) => format!("{users} users"),
-            None => format!("{} events", self.event_count()),
+            Some(users) => text::counted(users, "user", "users"),
+            None => text::counted(self.event_count(), "event", "events"),
         }
     }
 

@@ -94,10 +94,9 @@ impl SecretArgs {
                 .map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
             return Ok(vec![SecretSource { place: file.display().to_string(), text }]);
         }
-        let variable = environment::vars(&VARIABLES)?.into_iter().next();
-        Ok(variable
+        let variables = environment::vars(&VARIABLES)?.into_iter().take(1);
+        Ok(variables
             .map(|variable| SecretSource { place: variable.name.to_owned(), text: variable.announced() })
-            .into_iter()
             .collect())
     }
 }

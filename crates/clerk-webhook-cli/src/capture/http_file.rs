@@ -82,15 +82,7 @@ fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let name = name.trim_ascii();
     let is_name = !name.is_empty() && name.iter().all(is_token);
-    is_name.then(|| (self::name(&String::from_utf8_lossy(name)), value))
-}
-
-/// Returns the name of a header, also if CGI or WSGI wrote it: `HTTP_SVIX_ID`.
-pub(super) fn name(text: &str) -> String {
-    match text.strip_prefix("HTTP_") {
-        Some(name) => name.to_ascii_lowercase().replace('_', "-"),
-        None => text.to_owned(),
-    }
+    is_name.then(|| (String::from_utf8_lossy(name).into_owned(), value))
 }
 
 /// Returns the target of a request line.
@@ -165,7 +157,6 @@ mod tests {
                 ":method: POST\r\n:path: /hook?x\r\n:scheme: https\r\nsvix-id: msg_1\r\n\r\n{}\n",
                 Some("/hook?x"),
             ),
-            ("HTTP_SVIX_ID: msg_1\n\n{}\n", None),
             ("# pasted\n:authority: a\nsvix-id: msg_1\n\n{}\n", None),
         ] {
             let capture = capture(text).unwrap();

@@ -17,8 +17,8 @@ use super::request::Capture;
 /// the name.
 const MOST_FIELDS: usize = 1000;
 
-/// The maximum number of objects and arrays around a request: HAR files have four.
-const MOST_LEVELS: usize = 6;
+/// The maximum number of objects and arrays around a request: HAR files have four, and folders of HTTP clients add two each.
+const MOST_LEVELS: usize = 12;
 
 /// The members in which programs store the headers, the likeliest first. `multiValueHeaders` has all values of
 /// repeated headers.
@@ -37,7 +37,7 @@ impl<'t> Members<'t> {
     /// Returns the first of these members that has a value, with empty values last.
     fn first(&self, names: &[&str]) -> Option<&'t RawValue> {
         let values = || names.iter().filter_map(|name| self.0.get(*name).copied());
-        let has_content = |value: &&RawValue| !matches!(value.get(), "null" | "{}" | "[]");
+        let has_content = |value: &&RawValue| !matches!(value.get(), "null" | "{}" | "[]" | "\"\"");
         values().find(has_content).or_else(|| values().find(|value| value.get() != "null"))
     }
 
@@ -104,8 +104,15 @@ fn requests(value: &RawValue, level: usize) -> Result<Vec<Capture>, String> {
         return capture(&members, headers).map(|capture| vec![capture]);
     }
     let around = AROUND.iter().filter_map(|name| members.0.get(*name));
-    if let Some(inner) = around.into_iter().find(|inner| inner.get().starts_with(['{', '['])) {
-        return requests(inner, level + 1);
+    let mut found: Option<Result<Vec<_>, _>> = None;
+    for inner in around.filter(|inner| inner.get().starts_with(['{', '['])) {
+        match requests(inner, level + 1) {
+            Ok(requests) if !requests.is_empty() => return Ok(requests),
+            other => found = found.or(Some(other)),
+        }
+    }
+    if let Some(found) = found {
+        return found;
     }
     match members.text("type").as_deref() {
         Some("event") | None => no_headers(),
@@ -217,11 +224,19 @@ fn add(fields: &mut Vec<(String, Vec<u8>)>, name: &str, value: Value) -> Result<
             let value = value.ok_or("has a header without a name or a value")?;
             return add(fields, name, value);
         }
-        Value::String(text) => fields.push((http_file::name(name), text.into_bytes())),
+        Value::String(text) => fields.push((self::name(name), text.into_bytes())),
         Value::Null => {}
-        other => fields.push((http_file::name(name), other.to_string().into_bytes())),
+        other => fields.push((self::name(name), other.to_string().into_bytes())),
     }
     Ok(())
+}
+
+/// Returns the name of a header, also if it is a variable of CGI or WSGI: `HTTP_SVIX_ID`.
+fn name(text: &str) -> String {
+    match text.strip_prefix("HTTP_") {
+        Some(name) => name.to_ascii_lowercase().replace('_', "-"),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -207,7 +207,7 @@ fn id_readings(name: &str, (value, findings): Value) -> Vec<Value> {
 fn renamed(capture: &Capture) -> Option<(Set<'_>, Finding)> {
     let plain_name = |name: &str| {
         let name = name.to_ascii_lowercase().replace('_', "-");
-        name.strip_prefix("x-").unwrap_or(&name).to_owned()
+        ["x-", "http-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name).to_owned()
     };
     let named = |family| Set::of(capture, family, |other, name| plain_name(other) == name);
     let set = [HeaderFamily::Svix, HeaderFamily::Webhook].map(named).into_iter().find(Set::is_complete)?;

@@ -1,4 +1,4 @@
-//! Bounds the work of a diagnosis. `tests/cli/verify.rs` tests the causes.
+//! Bounds the work of a diagnosis. `tests/cli/causes.rs` tests the causes.
 
 use bytes::Bytes;
 use clerk_webhook_test::{Delivery, SECRET};

@@ -85,6 +85,10 @@ fn reads_requests_in_json() {
     let base64 = STANDARD.encode(EVENT);
     let other =
         json!({"request": {"method": "GET", "url": "http://localhost/", "headers": [], "postData": null}});
+    let in_folders = (0..4).fold(
+        json!({"request": {"header": named, "body": {"raw": EVENT}}}),
+        |inner, _| json!({"item": [inner]}),
+    );
     let har = |data: Value| {
         let entry = json!({"request": {"method": "POST", "url": "http://a/", "headers": named.clone(), "postData": data}});
         json!({"log": {"version": "1.2", "entries": [other.clone(), entry, {"request": {"postData": {"text": ""}}}]}})
@@ -106,6 +110,8 @@ fn reads_requests_in_json() {
         json!({"rawHeaders": flat, "body": EVENT}),
         json!({"headers": cgi, "body": EVENT}),
         json!({"headers": text(), "body": {"type": "Buffer", "data": EVENT.as_bytes()}}),
+        json!({"headers": text(), "rawBody": "", "body": EVENT}),
+        json!({"event": {"name": "received"}, "req": {"headers": text(), "body": EVENT}}),
         json!({"request": {"headers": text(), "body": EVENT}}),
         json!({"level": 30, "req": {"method": "POST", "url": "/hook", "headers": text(), "body": EVENT}}),
         json!({"outcome": "ok", "event": {"request": {"headers": text(), "body": EVENT}}}),
@@ -117,6 +123,7 @@ fn reads_requests_in_json() {
                "raw": STANDARD.encode(request().http())}, "response": {"raw": ""}}]}),
         json!({"info": {"name": "hooks"}, "item": [{"name": "hook", "request": {"method": "POST", "header": named,
                "body": {"mode": "raw", "raw": EVENT}, "url": {"raw": "http://a/"}}}]}),
+        in_folders,
         json!({"_type": "export", "resources": [{"_type": "workspace", "name": "a"},
                {"_type": "request", "url": "/hook", "headers": named, "body": {"mimeType": "a", "text": EVENT}}]}),
         json!([{"method": "POST", "path": "/hook", "request": {"header": {"firstLine": "POST /", "headers": named},

@@ -110,6 +110,7 @@ fn malformed_headers() {
         ("mixed_header_families", both.set("svix-signature", format!("v1,{}", STANDARD.encode([7; 32])))),
         ("renamed_header", renamed(|name| name.replace('-', "_"))),
         ("renamed_header", renamed(|name| format!("x-{name}"))),
+        ("renamed_header", renamed(|name| format!("HTTP_{}", name.to_uppercase().replace('-', "_")))),
         ("malformed_header", signed(&key(), "msg 1.<timestamp>.<body>", EVENT).set("svix-id", "msg 1")),
         ("malformed_header", right().set("svix-id", "msg.1")),
         ("malformed_header", right().set("svix-id", "x".repeat(300))),

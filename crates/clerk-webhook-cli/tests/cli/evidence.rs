@@ -166,6 +166,22 @@ fn responses() -> Vec<(String, &'static str, &'static [&'static str])> {
         (json(404, r#"{"message":"Cannot POST /x","statusCode":404}"#), "not_found", &["no route"]),
         (json(404, r#"{"detail":"Not found."}"#), "not_found", &["no route"]),
         (json(404, r#"{"message":"no Route matched with those values"}"#), "not_found", &["no route"]),
+        // Flask-RESTful, Nitro, and Laravel without debug mode.
+        (
+            json(404, r#"{"message":"The requested URL was not found on the server. Check your spelling."}"#),
+            "not_found",
+            &["no route"],
+        ),
+        (
+            json(404, r#"{"url":"/x","statusCode":404,"message":"Cannot find any path matching /x."}"#),
+            "not_found",
+            &["no route"],
+        ),
+        (
+            json(404, r#"{"message":"","exception":"NotFoundHttpException in the routes"}"#),
+            "not_found",
+            &["no route"],
+        ),
         (response(405, &[("allow", "GET")], ""), "method_not_allowed", &["does not accept POST"]),
         (response(415, &[], ""), "media_type", &["application/json"]),
         (response(413, &[], ""), "too_large", &["2 MiB"]),
@@ -373,6 +389,12 @@ fn a_refusal_by_the_endpoint_does_not_count_as_a_firewall_or_a_login() {
         (response(400, &[], "Invalid Signature Headers"), "refused_headers", "ok"),
         (response(400, &[], "Error occured -- no svix headers"), "refused_headers", "ok"),
         (response(400, &[], "Missing webhook signing secret"), "misconfigured", "bad"),
+        (response(400, &[], "Invalid or missing webhook secret"), "refused_signature", "ok"),
+        (
+            response(500, &[], "Error: Please add SIGNING_SECRET from Clerk Dashboard to .env or .env.local"),
+            "misconfigured",
+            "bad",
+        ),
         (response(400, &[], "Could not verify this unknown event"), "refused_signature", "ok"),
         (response(400, &[], "unsupported event: user.created"), "refused_type", "ok"),
         (response(400, &[], "an unknown error while storing an event of svix"), "refused_unexplained", "ok"),
@@ -396,7 +418,7 @@ fn a_verdict_of_danger_needs_the_same_response_to_a_signed_delivery() {
     }
     let accepting = Server::new(|request| {
         let id = request.header("svix-id").unwrap_or("none");
-        response(200, &[HTML], &format!(r#"{{"received":"{id}"}}"#).replace("none", "msg_0"))
+        response(200, &[HTML], &format!(r#"{{"received":"{id}"}}"#).replace("none", "msg_2aBcDeFgHiJkL"))
     });
     let lenient =
         Server::new(|request| response(200, &[], if is_signed(request) { "stored" } else { "ignored" }));
@@ -416,8 +438,8 @@ fn a_verdict_of_danger_needs_the_same_response_to_a_signed_delivery() {
         (&accepting, &[], "forged", "acknowledged", "run again with --send"),
         (&lenient, &["--send"], "unsigned", "acknowledged", "a different response"),
         (&lenient, &["--send"], "forged", "acknowledged", "a different response"),
-        (&counting, &["--send"], "forged", "acknowledged", "a different response"),
-        (&other, &["--send"], "stale", "acknowledged", "a signed delivery is rejected with 400"),
+        (&counting, &["--send"], "forged", "acknowledged", "only in numbers or codes"),
+        (&other, &["--send"], "stale", "acknowledged", "a signed delivery is not accepted (400)"),
     ] {
         let (run, check) = doctor(server, options, check);
         assert_eq!((&check["status"], &check["finding"]), (&"bad".into(), &finding.into()), "{run:?}");

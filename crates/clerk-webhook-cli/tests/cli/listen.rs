@@ -304,6 +304,17 @@ fn remarks_if_the_endpoint_and_the_listener_disagree() {
         listener.json()["forwarded"]["remark"],
         "the endpoint accepted a delivery that is not authentic"
     );
+    // A response with 2xx may still refuse the delivery.
+    let confused = Server::new(|_| response(200, &[], r#"{"error":"Invalid signature"}"#));
+    let listener = Listener::start(&["--json", "--forward", &format!("{}?token=hidden", confused.url())]);
+    listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret());
+    let remark = listener.json()["forwarded"]["remark"].to_string();
+    assert!(
+        remark.contains("the body reports a failure") && !remark.contains("accepted a delivery"),
+        "{remark}"
+    );
+    let introduction: Vec<_> = std::iter::from_fn(|| listener.try_error()).collect();
+    assert!(!introduction.is_empty() && !introduction.concat().contains("hidden"), "{introduction:?}");
     // The remark names the same cause as `trigger`.
     for (answer, expected, wrong) in [
         (response(400, &[], ""), "the response does not say why; see the endpoint's log", "event type"),

@@ -21,6 +21,8 @@ use clerk_webhook_tower::WebhookService;
 use serde_json::Value;
 
 use crate::support::endpoint::{Endpoint, message_id};
+#[cfg(unix)]
+use crate::support::process::send_signal;
 use crate::support::scenario::{objects, scenario, start, summary, unread};
 use crate::support::server::read;
 
@@ -277,8 +279,7 @@ fn prints_a_summary_if_interrupted() {
     let command = start(&format!("--json churn --events 9 --seed 1 --to {}", server.url));
     arrival.recv().unwrap();
     arrival.recv().unwrap();
-    let kill = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", command.id())]).status();
-    assert!(kill.unwrap().success());
+    send_signal("INT", command.id());
     let output = command.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let lines = String::from_utf8(output.stdout).unwrap();

@@ -231,21 +231,6 @@ fn two_users_share_only_the_ids_of_shared_objects() {
 }
 
 #[test]
-fn examples_of_one_object_have_the_same_id() {
-    for (object, path) in [
-        ("user", "/data/id"),
-        ("organization", "/data/id"),
-        ("organizationMembership", "/data/id"),
-        ("organizationMembership", "/data/public_user_data/user_id"),
-    ] {
-        let ids = ["created", "updated", "deleted"].map(|event| {
-            AnyFixture::named(&format!("{object}.{event}")).unwrap().json().pointer(path).cloned()
-        });
-        assert!(ids[0].is_some() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    }
-}
-
-#[test]
 fn the_exit_code_is_the_worst_of_several_events() {
     let events = ["user.created", "user.updated", "user.deleted"];
     let failing = |failing: &'static str| {

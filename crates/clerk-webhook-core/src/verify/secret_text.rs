@@ -84,7 +84,7 @@ fn mistake(text: &str, encoded: &str, key: Option<&[u8]>) -> Option<SecretErrorK
     let is_key = key.is_some_and(|key| key.len() >= MIN_BYTES);
     let is_misspelled = key.is_none()
         && text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("whsec"))
-        && !text.starts_with(PREFIX);
+        && !text.contains(PREFIX);
     let is_json = || serde_json::from_str::<IgnoredAny>(text).is_ok();
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     let has_white_space = text.contains(|character: char| character.is_ascii_whitespace());
@@ -132,7 +132,9 @@ fn other_key(text: &str) -> Option<SecretErrorKind> {
     let is_id = || {
         let Some((prefix, rest)) = text.split_once('_') else { return false };
         let has_form = rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        has_form && rest.contains(|letter: char| letter.is_ascii_digit()) && is_word_of(IDS, prefix)
+        // The names of variables have these prefixes in capital letters.
+        let has_digit = rest.contains(|letter: char| letter.is_ascii_digit());
+        has_form && has_digit && IDS.split(' ').any(|id| id == prefix)
     };
     let key = OTHER_KEYS.into_iter().find_map(|(prefixes, kind)| has_prefix(prefixes).then_some(kind));
     key.or_else(|| is_id().then_some(SecretErrorKind::Id))

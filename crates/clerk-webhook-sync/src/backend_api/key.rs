@@ -146,7 +146,7 @@ mod tests {
             ("sk_live_", "only of its prefix"),
             ("sk_live_•••••3kXp0wTq", "hidden or shortened"),
             ("sk_test_3kXp0wTq...", "hidden or shortened"),
-            ("sk_test_xxxxXXXX", "hidden or shortened"),
+            ("sk_test_xxxxxxxx", "hidden or shortened"),
             ("sk_live_3kXp\n0wTq", "white space"),
             ("sk_live_3kXp0wTq sk_live_3kXp0wTq", "white space"),
             ("sk_live_3kXp\u{200b}0wTq", "invisible"),

@@ -11,6 +11,9 @@ use crate::send::evidence::{self, Evidence, Kind, alike};
 const FAILS: &str =
     "see its log; common causes are a missing secret, and code that expects the signature headers to exist";
 
+/// The advice if the endpoint accepts a request without accepting its content.
+const RESPOND_WITH_400: &str = "respond with 400 to requests that do not verify: Svix counts 2xx as delivered and never sends the event again";
+
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
 
 /// A request that the endpoint must reject.
@@ -167,23 +170,33 @@ fn acknowledged(of: &Forbidden, answer: &Answer, signed: Signed<'_>) -> Check {
         Signed::Answered(signed) if !accepts(signed) => (
             "acknowledged",
             format!(
-                "{what} gets 2xx, but a signed delivery is rejected with {}, so it is unknown whether the endpoint verifies",
+                "{what} gets 2xx, but a signed delivery is not accepted ({}), so it is unknown whether the endpoint verifies",
                 signed.status.as_u16()
             ),
-            "first find out why the endpoint rejects a signed delivery, and then run again",
+            "first find out why the endpoint does not accept a signed delivery, and then run again",
         ),
-        Signed::Answered(signed) if alike(answer, signed) == Some(true) => (
-            of.finding,
-            format!(
-                "DANGER: the response to {what} is the same as to a signed delivery, so nothing shows that the endpoint rejects it"
+        Signed::Answered(signed) => match alike(answer, signed) {
+            Some(true) => (
+                of.finding,
+                format!(
+                    "DANGER: the response to {what} is the same as to a signed delivery, so nothing shows that the endpoint rejects it"
+                ),
+                of.advice,
             ),
-            of.advice,
-        ),
-        Signed::Answered(_) => (
-            "acknowledged",
-            format!("{what} gets 2xx, but a signed delivery gets a different response"),
-            "respond with 400 to requests that do not verify: Svix counts 2xx as delivered and never sends the event again",
-        ),
+            Some(false) => (
+                "acknowledged",
+                format!("{what} gets 2xx, but a signed delivery gets a different response"),
+                RESPOND_WITH_400,
+            ),
+            None => (
+                "acknowledged",
+                format!(
+                    "{what} gets 2xx, and the response differs from that to a signed delivery only in numbers or codes, so it is \
+                     unknown whether the endpoint verifies"
+                ),
+                RESPOND_WITH_400,
+            ),
+        },
         Signed::NotSent | Signed::Unanswered => (
             "acknowledged",
             format!("{what} gets 2xx, so the endpoint accepts it, or rejects it with a wrong status"),
@@ -215,29 +228,33 @@ pub(super) fn signed(result: Result<'_>, forged: Option<&Answer>) -> Check {
         let kind = evidence::read(forged).map(|evidence| evidence.kind);
         !matches!(kind, None | Some(Kind::Front | Kind::RateLimit))
     });
-    let is_like_forged = forged.and_then(|forged| alike(answer, forged));
-    match evidence.kind {
-        Kind::Outcome(outcome) if outcome.is_acknowledged() => {
+    let like = forged.and_then(|forged| alike(answer, forged));
+    let differing = forged.filter(|_| like == Some(false));
+    match (evidence.kind, differing) {
+        (Kind::Outcome(outcome), _) if outcome.is_acknowledged() => {
             Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"))
         }
-        Kind::Refusal => refused(answer, evidence, is_like_forged),
-        Kind::Front if is_like_forged == Some(false) => Check::bad(
+        (Kind::Refusal, _) => refused(answer, evidence, like),
+        (Kind::Front, Some(forged)) => Check::bad(
             check,
             evidence.finding,
             format!(
-                "{status}: {}, but only for a signed delivery: the endpoint itself rejects a forged one",
-                evidence.says
+                "{status}: {}, but only for a signed delivery: a forged one gets {}",
+                evidence.says,
+                forged.status.as_u16()
             ),
             "see the endpoint's log, and check what runs after the verification",
         ),
-        Kind::Failure if is_like_forged == Some(true) => {
+        (Kind::Failure, _) if like == Some(true) => {
             let message = format!("{status}: the endpoint fails on every delivery, also on a forged one");
             Check::bad(check, "server_error", message, FAILS)
         }
-        Kind::Front | Kind::FalseSuccess | Kind::Outcome(Outcome::Disabled | Outcome::Misconfigured) => {
+        (Kind::Front | Kind::FalseSuccess | Kind::Outcome(Outcome::Disabled | Outcome::Misconfigured), _) => {
             found(check, Status::Bad, answer, evidence)
         }
-        Kind::Outcome(_) | Kind::RateLimit | Kind::Failure => found(check, Status::Warn, answer, evidence),
+        (Kind::Outcome(_) | Kind::RateLimit | Kind::Failure, _) => {
+            found(check, Status::Warn, answer, evidence)
+        }
     }
 }
 

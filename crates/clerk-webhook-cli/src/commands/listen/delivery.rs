@@ -210,8 +210,11 @@ impl Forwarded {
             Err(error) => return Self { error: Some(error.to_string()), ..Self::default() },
         };
         let remark = match (origin, evidence::read(answer)) {
-            (Origin::Refused, _) if answer.status.is_success() => {
+            (Origin::Refused, None) => {
                 Some("the endpoint accepted a delivery that is not authentic".to_owned())
+            }
+            (Origin::Refused, Some(evidence)) if answer.status.is_success() => {
+                evidence.advice.map(|advice| format!("{}; {advice}", evidence.says))
             }
             (Origin::Refused, _) | (_, None) => None,
             // Outcomes without advice are acknowledged.

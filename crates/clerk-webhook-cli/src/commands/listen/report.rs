@@ -24,7 +24,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     let taken = if listener.judge.secrets().is_empty() { "every event" } else { "authentic events" };
     let answers = match (&listener.script, &listener.forward) {
         (Some(script), _) => format!("with {script} to {taken}, with 400 to everything else"),
-        (None, Some(forward)) => format!("with the response of {}", forward.endpoint()),
+        (None, Some(forward)) => format!("with the response of {}", forward.endpoint().redacted()),
         (None, None) => format!("with 200 to {taken}, with 400 to everything else"),
     };
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
@@ -44,7 +44,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     }
     lines.push(format!("responds  {answers}"));
     if let (Some(_), Some(forward)) = (&listener.script, &listener.forward) {
-        lines.push(format!("forwards  to {}", forward.endpoint()));
+        lines.push(format!("forwards  to {}", forward.endpoint().redacted()));
     }
     if let Some(folder) = &listener.record {
         lines.push(format!("records   to {}, including personal data", folder.path().display()));

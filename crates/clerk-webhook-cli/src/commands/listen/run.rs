@@ -52,7 +52,7 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
     if let Some(forward) = forward.as_ref().filter(|forward| forward.leads_to(address)) {
         return Err(Failure::usage(format_args!(
             "{} is this listener: set --forward to your server's endpoint",
-            forward.endpoint()
+            forward.endpoint().redacted()
         )));
     }
 

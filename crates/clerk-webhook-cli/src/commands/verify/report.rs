@@ -129,7 +129,7 @@ fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagno
         "message_id": capture.text("svix-id").or_else(|| capture.text("webhook-id")),
         "body_bytes": capture.body.len(),
     }))?;
-    output.line(format_args!("{BAD}not authentic{BAD:#}  {QUIET}{cause}{QUIET:#}"))?;
+    output.line(format_args!("{BAD}not authentic{BAD:#}  {QUIET}{}{QUIET:#}", cause.code()))?;
     row_wrapped(output, &format!("{STRONG}why{STRONG:#}     "), &printable(detail))?;
     for note in &notes {
         row_wrapped(output, &format!("{QUIET}also{QUIET:#}    "), &printable(note))?;

@@ -75,8 +75,12 @@ pub(super) fn is_404_of_application(answer: &Answer) -> bool {
     let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else { return false };
     let texts = leaves(&body).into_iter().filter_map(Value::as_str).map(str::to_ascii_lowercase);
     let mut is_of_router = texts
+        .filter(|text| !text.is_empty())
         .map(|text| {
-            has(&text, &["cannot post", "route", "endpoint"])
+            // Also Nitro ("Cannot find any path matching", "Page not found: /x") and Flask ("was not found on the server").
+            let of_routers = ["cannot post", "route", "endpoint", "cannot find any path", "page not found"];
+            has(&text, &of_routers)
+                || text.contains("not found on the server")
                 || letters_without(&text, &["requested", "function", "resource", "page", "was"]) == "notfound"
         })
         .peekable();
@@ -157,10 +161,17 @@ pub(crate) fn alike(one: &Answer, other: &Answer) -> Option<bool> {
     is_same(is_id_or_time).then_some(true)
 }
 
-/// Returns whether a word mixes letters and digits, or has at least six digits.
+/// Returns whether a word is a time or a number of at least six digits, a UUID, or has a part of at least twelve
+/// letters and digits, as ids have. Shorter parts can be a result, such as `E400` or `sha256`.
 fn is_id_or_time(word: &str) -> bool {
+    let is_digit = |character: char| character.is_ascii_digit();
+    let is_random =
+        |part: &str| part.len() >= 12 && part.contains(is_digit) && part.contains(char::is_alphabetic);
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    digits >= 6 || (digits > 0 && word.contains(char::is_alphabetic))
+    let is_of_digits =
+        digits >= 6 && !word.contains(|letter: char| letter.is_alphabetic() && !matches!(letter, 'T' | 'Z'));
+    let is_uuid = word.len() == 36 && word.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
+    is_of_digits || is_uuid || word.split(['_', '-']).any(is_random)
 }
 
 /// Returns the text with a mark instead of some words. A time such as `18:39:14.5` is one word.
@@ -242,10 +253,18 @@ mod tests {
     fn compares_responses_without_ids_and_times() {
         for (one, other, expected) in [
             ("OK", "OK", Some(true)),
-            ("handled é msg_1.", "handled é msg_2.", Some(true)),
-            (r#"{"id":"msg_2aB","at":1795800000}"#, r#"{"id":"msg_9zzz1","at":1795800001}"#, Some(true)),
+            ("handled é msg_2aBcDeFgHiJkL.", "handled é msg_9zYxWvUtSrQpO.", Some(true)),
+            (
+                r#"{"id":"msg_2aBcDeFgHiJkL","at":1795800000}"#,
+                r#"{"id":"msg_9zYxWvUtSrQpO","at":1795800001}"#,
+                Some(true),
+            ),
+            ("5e9f0c6a-1d2b-4c3d-8e4f-a1b2c3d4e5f6", "00000000-aaaa-bbbb-cccc-dddddddddddd", Some(true)),
             ("at 2026-11-28T18:39:14.5Z", "at 2026-11-28T18:40:00.123Z", Some(true)),
             ("at 18:39:59", "at 18:40:00", Some(true)),
+            // Short words can be a result.
+            (r#"{"code":"A1"}"#, r#"{"code":"E0"}"#, None),
+            ("accepted_sha256", "rejected_sha256", None),
             // A result, or the time that the response took.
             (r#"{"accepted":1}"#, r#"{"accepted":0}"#, None),
             (r#"{"id":"a1","ms":9}"#, r#"{"id":"b2","ms":12.5}"#, None),

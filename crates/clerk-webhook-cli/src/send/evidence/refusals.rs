@@ -14,6 +14,7 @@ pub(super) const OF_LIBRARIES: &[&str] = &[
     "message timestamp too",
     "unable to verify incoming webhook",
     "missing webhook signing secret",
+    "from clerk dashboard to .env",
 ];
 
 const SECRET: &[&str] = &["signing secret", "signing_secret", "webhook secret", "webhook_secret"];
@@ -50,7 +51,9 @@ pub(super) fn named(message: &str) -> Option<Evidence> {
     let blames_type = message.contains("event type")
         || about("event", &unknown)
         || has(message, &["unknown type", "unsupported type"]);
-    Some(if has(message, SECRET) && has(message, &["missing", "not set", "not configured", "please add"]) {
+    let is_missing =
+        has(message, &["missing", "not set", "not configured", "please add"]) && !message.contains("invalid");
+    Some(if has(message, SECRET) && is_missing {
         Evidence::new(
             Kind::Outcome(Outcome::Misconfigured),
             "misconfigured",

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::{Tables, checked, clerk, history, number, result};
 use crate::support::clerk::{Clerk, Reaction};
+#[cfg(unix)]
+use crate::support::process::send_signal;
 
 async fn imports_everything(tables: &Tables) {
     let history = history(Scenario::All, 600);
@@ -107,8 +109,7 @@ async fn ends_on_ctrl_c_and_says_that_another_run_continues() {
     let mut command = tables.command(&["backfill", "--api-url", &clerk.url]);
     let interrupted = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     clerk.hanging().await;
-    let signal = format!("kill -INT {}", interrupted.id());
-    assert!(std::process::Command::new("sh").args(["-c", &signal]).status().unwrap().success());
+    send_signal("INT", interrupted.id());
     let output = interrupted.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -1,15 +1,13 @@
 //! A running `clerk-webhook api`, and requests to it.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 
 use clerk_webhook_test::FakeBackendApi;
 
 use super::PATIENCE;
 use super::listener::{Answer, lines};
-use super::process::command;
+use super::process::{command, send_signal};
 
 /// An API process on a free port. It is killed on drop.
 pub(crate) struct Api {
@@ -54,23 +52,17 @@ impl Api {
 
     /// Sends a GET request with the key.
     pub(crate) fn get(&self, path: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).expect("the API accepts connections");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         let key = FakeBackendApi::SECRET_KEY;
         let request = format!(
             "GET /v1{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).expect("the API reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the API responds");
-        Answer::parse(&answer)
+        Answer::to(request.as_bytes(), &*self.address)
     }
 
     /// Sends a signal to the process, and waits until it ends.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self, signal: &str) -> ExitStatus {
-        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.process.id())]).status();
-        assert!(kill.expect("sh exists").success());
+        send_signal(signal, self.process.id());
         self.process.wait().expect("the process is a child")
     }
 }

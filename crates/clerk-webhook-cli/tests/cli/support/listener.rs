@@ -1,7 +1,7 @@
 //! A running `clerk-webhook listen`, and requests to it.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -9,7 +9,7 @@ use std::thread;
 use clerk_webhook_test::Delivery;
 
 use super::PATIENCE;
-use super::process::{SECRET, command};
+use super::process::{SECRET, command, send_signal};
 
 /// A listener process on a free port. It is killed on drop.
 pub(crate) struct Listener {
@@ -150,20 +150,13 @@ impl Listener {
 
     /// Sends bytes, and reads the response until the connection closes.
     pub(crate) fn send(&self, request: &[u8]) -> Answer {
-        let mut stream =
-            TcpStream::connect(("127.0.0.1", self.port)).expect("the listener accepts connections");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        stream.write_all(request).expect("the listener reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the listener responds");
-        Answer::parse(&answer)
+        Answer::to(request, ("127.0.0.1", self.port))
     }
 
     /// Sends a signal to the process, and waits until it ends.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self, signal: &str) -> ExitStatus {
-        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.process.id())]).status();
-        assert!(kill.expect("sh exists").success());
+        send_signal(signal, self.process.id());
         self.process.wait().expect("the process is a child")
     }
 }
@@ -210,6 +203,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Sends bytes to a server, and reads the response until the connection closes.
+    pub(crate) fn to(request: &[u8], address: impl ToSocketAddrs) -> Self {
+        let mut stream = TcpStream::connect(address).expect("the server accepts connections");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        stream.write_all(request).expect("the server reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the server responds");
+        Self::parse(&answer)
+    }
+
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));

@@ -52,6 +52,13 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Run {
     Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
+/// Sends a signal to a process.
+#[cfg(unix)]
+pub(crate) fn send_signal(signal: &str, process: u32) {
+    let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status();
+    assert!(kill.expect("sh exists").success());
+}
+
 /// A run's exit code and output.
 #[derive(Debug)]
 pub(crate) struct Run {
