@@ -73,8 +73,8 @@
 //!
 //! # Rust versions
 //!
-//! The `sqlite`, `postgres` and `sync` features need Rust 1.94, and `actix` needs Rust 1.89. Everything else
-//! compiles with Rust 1.88.
+//! The features `sqlite`, `postgres`, `sync`, `backend-api` and `backend-api-client` need Rust 1.94. `actix` and
+//! `nats` need Rust 1.89. All other features need Rust 1.88.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
