@@ -16,7 +16,7 @@
 //! ```
 //!
 //! `clerk-webhook api --seed 7 --events 1000` serves the objects at the end of this history as Clerk's Backend API
-//! does, and `clerk-webhook reconcile --dry-run --api-url http://127.0.0.1:4011` compares the tables with them.
+//! does, and `clerk-webhook reconcile --dry-run --api-url http://127.0.0.1:4011/v1` compares the tables with them.
 //!
 //! `one-instance.sh` and `two-instances.sh` do both. While they send the history, they kill and restart
 //! instances.
