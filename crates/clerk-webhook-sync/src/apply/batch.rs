@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use sqlx::Database;
+use sqlx::query::Query;
+
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::apply::write::version;
@@ -129,7 +132,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             rows.push(version(&id, order, columns));
             children.extend(of_row.map(|of_row| (id, of_row)));
         }
-        let written = self.write_list(connection, upsert, &rows).await?;
+        let written = self.upsert(connection, upsert, &rows).await?;
         let written: HashSet<String> = written.into_iter().collect();
         // Another transaction may have written a newer version. Its child rows belong to that version.
         children.retain(|id, _| written.contains(id));
@@ -146,13 +149,26 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let list: Vec<_> = list.collect();
             debug_assert!(list.iter().all(|row| row.len() == table.columns.len() + 2));
             for piece in list.chunks(PIECE) {
-                self.write_list(connection, &statements.insert, piece).await?;
+                DB::execute_query(connection, self.list_query(&statements.insert, piece)).await?;
             }
         }
         Ok(written.into_iter().collect())
     }
 
-    async fn write_list(
+    /// Returns a query that writes a list of rows.
+    fn list_query(
+        &self,
+        statement: &ListStatement,
+        list: &[Vec<Value>],
+    ) -> Query<'static, DB, <DB as Database>::Arguments> {
+        // In SQLite, the text of the statement depends on the number of rows. Only the most frequent one is kept.
+        let kept = self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == PIECE);
+        let text = statement.for_rows(list.len());
+        DB::query_list(text, statement.kinds(), list).persistent(kept)
+    }
+
+    /// Writes versions of rows, and returns the ids of the written rows.
+    async fn upsert(
         &self,
         connection: &mut DB::Connection,
         statement: &ListStatement,
@@ -161,11 +177,18 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         if list.is_empty() {
             return Ok(Vec::new());
         }
-        // In SQLite, the text of the statement depends on the number of rows. Only the most frequent one is kept.
-        let kept = self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == PIECE);
-        let text = statement.for_rows(list.len());
-        let rows = DB::fetch_list(connection, text, kept, statement.kinds(), list).await?;
-        rows.iter().map(|row| text_of::<DB>(row, "id")).collect()
+        let query = self.list_query(statement, list);
+        match DB::DIALECT {
+            Dialect::Postgres => {
+                let rows = DB::fetch_query(connection, query).await?;
+                rows.iter().map(|row| text_of::<DB>(row, "id")).collect()
+            }
+            // The rows cannot have changed since they were compared, because the transaction holds the write lock.
+            Dialect::Sqlite => {
+                DB::execute_query(connection, query).await?;
+                Ok(list.iter().filter_map(|row| row.first()?.as_text().map(str::to_owned)).collect())
+            }
+        }
     }
 
     /// Reads the rows of these objects, by id.

@@ -45,7 +45,10 @@ pub trait Access: Database {
     fn prepare(transaction: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Binds a statement's parameters.
-    fn query(statement: SqlStr, parameters: &[Value]) -> Query<'static, Self, <Self as Database>::Arguments>;
+    fn query<'v>(
+        statement: SqlStr,
+        parameters: impl IntoIterator<Item = &'v Value>,
+    ) -> Query<'static, Self, <Self as Database>::Arguments>;
 
     /// Runs a statement and returns the number of changed rows. If `kept` is true, the connection keeps the
     /// prepared statement.
@@ -64,14 +67,26 @@ pub trait Access: Database {
         parameters: &[Value],
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
-    /// Runs a statement that writes a list of rows, and returns the rows of its result.
+    /// Binds a list of rows: in Postgres an array for each column, in SQLite each value.
     #[cfg(feature = "backend-api")]
-    fn fetch_list(
-        connection: &mut Self::Connection,
+    fn query_list(
         statement: SqlStr,
-        kept: bool,
         kinds: &[Kind],
         list: &[Vec<Value>],
+    ) -> Query<'static, Self, <Self as Database>::Arguments>;
+
+    /// Runs a query, and returns the number of changed rows.
+    #[cfg(feature = "backend-api")]
+    fn execute_query(
+        connection: &mut Self::Connection,
+        query: Query<'static, Self, <Self as Database>::Arguments>,
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+
+    /// Runs a query, and returns its rows.
+    #[cfg(feature = "backend-api")]
+    fn fetch_query(
+        connection: &mut Self::Connection,
+        query: Query<'static, Self, <Self as Database>::Arguments>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
     /// Reads a column of a row.
@@ -96,15 +111,32 @@ pub trait Access: Database {
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 macro_rules! access {
     ($database:ty) => {
-        fn query(
+        fn query<'v>(
             statement: SqlStr,
-            parameters: &[Value],
+            parameters: impl IntoIterator<Item = &'v Value>,
         ) -> Query<'static, Self, <Self as Database>::Arguments> {
-            parameters.iter().fold(sqlx::query::<$database>(statement), |query, parameter| match parameter {
+            let query = sqlx::query::<$database>(statement);
+            parameters.into_iter().fold(query, |query, parameter| match parameter {
                 Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
                 Value::Integer(number) => query.bind(*number),
                 Value::Boolean(yes) => query.bind(*yes),
             })
+        }
+
+        #[cfg(feature = "backend-api")]
+        async fn execute_query(
+            connection: &mut Self::Connection,
+            query: Query<'static, Self, <Self as Database>::Arguments>,
+        ) -> Result<u64, sqlx::Error> {
+            Ok(query.execute(connection).await?.rows_affected())
+        }
+
+        #[cfg(feature = "backend-api")]
+        async fn fetch_query(
+            connection: &mut Self::Connection,
+            query: Query<'static, Self, <Self as Database>::Arguments>,
+        ) -> Result<Vec<Self::Row>, sqlx::Error> {
+            query.fetch_all(connection).await
         }
 
         async fn execute(
@@ -160,14 +192,12 @@ impl Access for sqlx::Sqlite {
     }
 
     #[cfg(feature = "backend-api")]
-    async fn fetch_list(
-        connection: &mut sqlx::SqliteConnection,
+    fn query_list(
         statement: SqlStr,
-        kept: bool,
         _kinds: &[Kind],
         list: &[Vec<Value>],
-    ) -> Result<Vec<Self::Row>, sqlx::Error> {
-        Self::fetch(connection, statement, kept, &list.concat()).await
+    ) -> Query<'static, Self, <Self as Database>::Arguments> {
+        Self::query(statement, list.iter().flatten())
     }
 
     async fn prepare(_transaction: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
@@ -209,22 +239,19 @@ impl Access for sqlx::Postgres {
     }
 
     #[cfg(feature = "backend-api")]
-    async fn fetch_list(
-        connection: &mut sqlx::PgConnection,
+    fn query_list(
         statement: SqlStr,
-        kept: bool,
         kinds: &[Kind],
         list: &[Vec<Value>],
-    ) -> Result<Vec<Self::Row>, sqlx::Error> {
-        let query = kinds.iter().enumerate().fold(sqlx::query::<Self>(statement), |query, (index, kind)| {
+    ) -> Query<'static, Self, <Self as Database>::Arguments> {
+        kinds.iter().enumerate().fold(sqlx::query::<Self>(statement), |query, (index, kind)| {
             let column = list.iter().filter_map(|row| row.get(index));
             match kind {
                 Kind::Text | Kind::Json => query.bind(column.map(Value::as_text).collect::<Vec<_>>()),
                 Kind::Integer => query.bind(column.map(Value::as_integer).collect::<Vec<_>>()),
                 Kind::Boolean => query.bind(column.map(Value::as_boolean).collect::<Vec<_>>()),
             }
-        });
-        query.persistent(kept).fetch_all(connection).await
+        })
     }
 
     async fn prepare(transaction: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

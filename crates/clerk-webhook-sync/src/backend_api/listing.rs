@@ -147,6 +147,11 @@ impl Listing {
         }
     }
 
+    /// Returns what is listed.
+    pub(crate) fn resource(&self) -> Resource {
+        self.resource
+    }
+
     /// Returns the last user of the last page.
     pub(crate) fn cursor(&self) -> Option<Cursor> {
         self.cursor.clone()

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 
 use clerk_webhook_core::Timestamp;
+use futures_util::future::try_join;
 use sqlx::Transaction;
+use tokio::task::spawn_blocking;
 
 use crate::apply::batch::PIECE;
 use crate::apply::change::Origin;
@@ -14,8 +16,11 @@ use crate::backfill::error::ImportError;
 use crate::backfill::options::OnProgress;
 use crate::backfill::report::{Skipped, TableReport};
 use crate::backfill::state::{INSTANCE, Lease, POSITION, Position, RENEWAL};
+use crate::error::SyncError;
 use crate::observe::Observation;
 use crate::observe::listed::observe_listed;
+use crate::schema::tables::Entity;
+use crate::settings::Settings;
 use crate::sync::ClerkSync;
 
 /// The order of the tables: what others refer to comes first.
@@ -104,8 +109,9 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         position: Option<&Position>,
     ) -> Result<Option<Listing>, ImportError> {
         let mut listing = self.api.list(report.resource, resume);
+        let mut next = self.next(&mut listing).await;
         loop {
-            let page = match self.wait(listing.next()).await {
+            let page = match next {
                 Err(ImportError::Api(error)) if error.is_feature_off() => {
                     report.skipped = Some(Skipped::FeatureOff);
                     return Ok(None);
@@ -116,24 +122,40 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
                 report.unlisted = listing.missing();
                 return Ok(Some(listing));
             };
-            self.take(report, page, listing.cursor().zip(position)).await?;
+            // The next page arrives while this one is written. If it does not arrive, this one is written anyway.
+            let arriving = async { Ok(self.next(&mut listing).await) };
+            ((), next) = try_join(self.take(report, page, position), arriving).await?;
             self.show(report);
         }
+    }
+
+    /// Returns the next page.
+    ///
+    /// Reads the objects on another thread, because this takes as long as to write them.
+    async fn next(&self, listing: &mut Listing) -> Result<Option<ObservedPage>, ImportError> {
+        let Some(page) = self.wait(listing.next()).await? else { return Ok(None) };
+        let (entity, settings) = (listing.resource().entity(), self.sync.settings().clone());
+        let cursor = listing.cursor();
+        let observing = spawn_blocking(move || ObservedPage { cursor, ..observe_page(entity, &page, &settings) });
+        // The task is not canceled, unless the runtime ends, and then this future ends too.
+        let stopped = |_| ImportError::Sync(SyncError::undecodable("the runtime is shutting down".to_owned()));
+        observing.await.map(Some).map_err(stopped)
     }
 
     async fn take(
         &self,
         report: &mut TableReport,
-        page: Page,
-        position: Option<(Cursor, &Position)>,
+        page: ObservedPage,
+        position: Option<&Position>,
     ) -> Result<(), ImportError> {
-        report.seen += page.objects.len() as u64;
+        report.seen += page.observations.len() as u64 + page.unreadable;
+        report.unreadable += page.unreadable;
         report.expected = page.total.or(report.expected);
-        let observations = self.observe(report, &page.objects, page.read_at);
         if self.lease.is_none() {
-            return self.note(report, observations).await;
+            return self.note(report, page.observations).await;
         }
-        let mut pieces = pieces(observations).peekable();
+        let position = page.cursor.zip(position);
+        let mut pieces = pieces(page.observations).peekable();
         loop {
             let piece = pieces.next().unwrap_or_default();
             let mut transaction = self.transaction().await?;
@@ -182,6 +204,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         read_at: i64,
     ) -> Result<(), ImportError> {
         let page = Page { objects: vec![object], total: report.expected, read_at };
+        let page = observe_page(report.resource.entity(), &page, self.sync.settings());
         self.take(report, page, None).await
     }
 
@@ -196,24 +219,52 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         Ok(transaction)
     }
 
-    fn observe(&self, report: &mut TableReport, objects: &[Object], read_at: i64) -> Vec<Observation> {
-        let entity = report.resource.entity();
-        let mut observations = Vec::with_capacity(objects.len());
-        for object in objects {
-            match observe_listed(entity, object.json.get(), read_at, self.sync.settings()) {
-                Ok(observation) => observations.push(observation),
-                Err(_) => report.unreadable += 1,
-            }
-        }
-        observations
-    }
-
     pub(super) fn show(&self, report: &TableReport) {
         if let Some(on_progress) = &self.on_progress {
             on_progress(&report.progress());
         }
     }
 }
+
+/// The objects of a page as observations.
+struct ObservedPage {
+    observations: Vec<Observation>,
+    /// How many objects cannot be read.
+    unreadable: u64,
+    /// How many objects Clerk counts.
+    total: Option<u64>,
+    /// The last user of the page.
+    cursor: Option<Cursor>,
+}
+
+fn observe_page(entity: Entity, page: &Page, settings: &Settings) -> ObservedPage {
+    let mut observations = Vec::with_capacity(page.objects.len());
+    let mut unreadable = 0;
+    for object in &page.objects {
+        match observe_listed(entity, object.json.get(), page.read_at, settings) {
+            Ok(observation) => observations.push(observation),
+            Err(error) => {
+                unreadable += 1;
+                warn_unreadable(entity, &object.id, &error);
+            }
+        }
+    }
+    ObservedPage { observations, unreadable, total: page.total, cursor: None }
+}
+
+#[cfg(feature = "tracing")]
+fn warn_unreadable(entity: Entity, id: &str, error: &SyncError) {
+    tracing::warn!(
+        target: "clerk_webhook",
+        table = entity.table().name,
+        id,
+        error = %error,
+        "an object from Clerk's Backend API cannot be read, so its row stays as it is"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn warn_unreadable(_: Entity, _: &str, _: &SyncError) {}
 
 /// Splits observations into the transactions that write them.
 fn pieces(observations: Vec<Observation>) -> impl Iterator<Item = Vec<Observation>> {

@@ -19,7 +19,7 @@ pub(crate) struct BatchStatements {
     /// The same without locks.
     pub(crate) read: SqlStr,
     /// Writes versions of rows, unless the existing rows are newer. Each row has the values of
-    /// [`Table::version_columns`]. Returns the ids of the written rows.
+    /// [`Table::version_columns`]. In Postgres, returns the ids of the written rows.
     pub(crate) upsert: ListStatement,
     /// One set for each child table.
     pub(crate) children: Vec<ChildBatch>,
@@ -114,8 +114,9 @@ impl Writer<'_> {
             let columns = columns.iter().skip(1).take(4).map(|column| format!("{table}.{}", column.name));
             columns.collect::<Vec<_>>().join(", ")
         };
+        let returning = if self.dialect == Dialect::Postgres { " RETURNING id" } else { "" };
         let tail = format!(
-            "ON CONFLICT (id) DO UPDATE SET {} WHERE ({}) < ({}) RETURNING id",
+            "ON CONFLICT (id) DO UPDATE SET {} WHERE ({}) < ({}){returning}",
             sets.collect::<Vec<_>>().join(", "),
             order("known"),
             order("excluded"),
@@ -133,7 +134,7 @@ impl Writer<'_> {
         ChildBatch {
             read: self.safe(format!("SELECT {owner} AS {OWNER}, {read} {of_owners}")),
             clear: self.safe(format!("DELETE {of_owners}")),
-            insert: self.list(&table, columns(), "ON CONFLICT DO NOTHING RETURNING id".to_owned()),
+            insert: self.list(&table, columns(), "ON CONFLICT DO NOTHING".to_owned()),
         }
     }
 
