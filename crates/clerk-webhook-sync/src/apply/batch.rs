@@ -164,7 +164,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         // In SQLite, the text of the statement depends on the number of rows. Only the most frequent one is kept.
         let kept = self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == PIECE);
         let text = statement.for_rows(list.len());
-        DB::query_list(text, statement.kinds(), list).persistent(kept)
+        DB::query_list(text, kept, statement.kinds(), list)
     }
 
     /// Writes versions of rows, and returns the ids of the written rows.

@@ -67,10 +67,12 @@ pub trait Access: Database {
         parameters: &[Value],
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
-    /// Binds a list of rows: in Postgres an array for each column, in SQLite each value.
+    /// Binds a list of rows: in Postgres an array for each column, in SQLite each value. If `kept` is true, the
+    /// connection keeps the prepared statement.
     #[cfg(feature = "backend-api")]
     fn query_list(
         statement: SqlStr,
+        kept: bool,
         kinds: &[Kind],
         list: &[Vec<Value>],
     ) -> Query<'static, Self, <Self as Database>::Arguments>;
@@ -194,10 +196,11 @@ impl Access for sqlx::Sqlite {
     #[cfg(feature = "backend-api")]
     fn query_list(
         statement: SqlStr,
+        kept: bool,
         _kinds: &[Kind],
         list: &[Vec<Value>],
     ) -> Query<'static, Self, <Self as Database>::Arguments> {
-        Self::query(statement, list.iter().flatten())
+        Self::query(statement, list.iter().flatten()).persistent(kept)
     }
 
     async fn prepare(_transaction: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
@@ -241,10 +244,12 @@ impl Access for sqlx::Postgres {
     #[cfg(feature = "backend-api")]
     fn query_list(
         statement: SqlStr,
+        kept: bool,
         kinds: &[Kind],
         list: &[Vec<Value>],
     ) -> Query<'static, Self, <Self as Database>::Arguments> {
-        kinds.iter().enumerate().fold(sqlx::query::<Self>(statement), |query, (index, kind)| {
+        let query = sqlx::query::<Self>(statement).persistent(kept);
+        kinds.iter().enumerate().fold(query, |query, (index, kind)| {
             let column = list.iter().filter_map(|row| row.get(index));
             match kind {
                 Kind::Text | Kind::Json => query.bind(column.map(Value::as_text).collect::<Vec<_>>()),
