@@ -15,10 +15,9 @@ use super::resource::Resource;
 const CLOCK_ERROR: i64 = 5_000;
 
 /// A Clerk instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) id: String,
-    pub(crate) environment_type: Option<String>,
 }
 
 /// An object as the API shows it.
@@ -135,13 +134,7 @@ impl fmt::Display for Refusal {
 }
 
 pub(super) fn instance(body: &[u8]) -> serde_json::Result<Instance> {
-    #[derive(Deserialize)]
-    struct Body {
-        id: String,
-        environment_type: Option<String>,
-    }
-    let Body { id, environment_type } = serde_json::from_slice(body)?;
-    Ok(Instance { id, environment_type })
+    serde_json::from_slice(body)
 }
 
 pub(super) fn count(body: &[u8]) -> serde_json::Result<u64> {
@@ -160,9 +153,9 @@ pub(super) fn rows(body: &[u8], resource: Resource) -> serde_json::Result<Rows> 
         total_count: Option<u64>,
     }
     let is_array = body.trim_ascii_start().starts_with(b"[");
-    let Body { data, total_count } = match is_array {
-        true => Body { data: serde_json::from_slice(body)?, total_count: None },
-        false => serde_json::from_slice(body)?,
+    let Body { data, total_count } = match resource {
+        Resource::Users if is_array => Body { data: serde_json::from_slice(body)?, total_count: None },
+        _ => serde_json::from_slice(body)?,
     };
     let mut rows = Rows { objects: Vec::with_capacity(data.len()), without_id: 0, total: total_count };
     for json in data {

@@ -10,7 +10,6 @@ use super::endpoint::MAX_LIMIT;
 use super::event::ApiEvent;
 use super::key::{InvalidSecretKey, SecretKey};
 use super::pace::Pace;
-use super::recent::Recent;
 use super::transport::{AnyTransport, Transport};
 
 /// The window of Clerk's rate limits.
@@ -49,7 +48,6 @@ pub struct BackendApi {
     pub(super) key: Arc<SecretKey>,
     pub(super) base_url: Arc<BaseUrl>,
     pub(super) pace: Arc<Pace>,
-    pub(super) recent: Arc<Recent>,
     pub(super) timeout: Duration,
     pub(super) limit: u32,
     observers: Vec<Observer>,
@@ -68,7 +66,6 @@ impl BackendApi {
             pace: Arc::new(Pace::new(interval(&key, DEFAULT_SHARE))),
             key: Arc::new(key),
             base_url: Arc::default(),
-            recent: Arc::default(),
             timeout: DEFAULT_TIMEOUT,
             limit: MAX_LIMIT,
             observers: Vec::new(),

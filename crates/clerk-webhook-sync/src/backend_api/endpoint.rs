@@ -13,7 +13,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub(super) const MAX_LIMIT: u32 = 500;
 
 /// The number of ids that Clerk accepts in a filter.
-pub(super) const MAX_IDS: usize = 100;
+pub(crate) const MAX_IDS: usize = 100;
 
 /// What the status 404 with the code `resource_not_found` says about an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,8 @@ pub(super) enum NotFound {
     NoInstance,
     /// The instance does not have the feature.
     FeatureOff,
-    /// The object in the path does not exist.
+    /// An object in the path does not exist.
     NoObject,
-    /// It is not certain which of the objects in the path does not exist.
-    Unknown,
 }
 
 /// A GET request without the base URL.
@@ -87,8 +85,8 @@ impl Request {
 
     /// An organization's memberships of a user.
     pub(super) fn membership(organization_id: &str, user_id: &str) -> Self {
-        let request = Self::object("/organizations/{organization_id}/memberships", &[organization_id]);
-        Self { not_found: NotFound::Unknown, ..request }.with("user_id", user_id)
+        Self::object("/organizations/{organization_id}/memberships", &[organization_id])
+            .with("user_id", user_id)
     }
 
     /// Adds a parameter.

@@ -19,7 +19,7 @@ pub struct BackendApiError {
     cause: Cause,
     /// How often the request was sent.
     attempts: u32,
-    /// Whether the status says that the object in the path does not exist.
+    /// Whether the status says that an object in the path does not exist.
     is_no_object: bool,
 }
 
@@ -63,6 +63,8 @@ impl BackendApiError {
         attempts: u32,
     ) -> Self {
         use BackendApiErrorKind as Kind;
+        // Every instance has users. An instance that does not answer about them is suspended, for example.
+        let has_feature = not_found != NotFound::NoInstance && !endpoint.starts_with("/users");
         let is_off = refusal.status == 402
             || refusal.is_not_enabled
             || refusal.is_not_found && not_found == NotFound::FeatureOff;
@@ -70,7 +72,7 @@ impl BackendApiError {
             401 => Kind::Unauthorized,
             429 => Kind::RateLimited,
             500.. => Kind::Unavailable,
-            _ if is_off => Kind::FeatureOff,
+            _ if is_off && has_feature => Kind::FeatureOff,
             _ if refusal.is_not_found && not_found == NotFound::NoInstance => Kind::Unauthorized,
             _ => Kind::Rejected,
         };
@@ -154,7 +156,7 @@ impl BackendApiError {
         self.kind == BackendApiErrorKind::Unauthorized
     }
 
-    /// Returns whether the object in the path does not exist.
+    /// Returns whether an object in the path does not exist.
     pub(super) fn is_no_object(&self) -> bool {
         self.is_no_object
     }

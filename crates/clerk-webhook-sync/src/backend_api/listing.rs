@@ -174,6 +174,16 @@ impl Listing {
         self.total.filter(|_| !self.is_resumed).map_or(0, |total| total.saturating_sub(counted))
     }
 
+    /// Returns how many objects have no id.
+    pub(crate) fn without_id(&self) -> u64 {
+        self.without_id
+    }
+
+    /// Returns whether the pages contained exactly as many objects as Clerk counts.
+    pub(super) fn is_complete(&self) -> bool {
+        self.total == Some(self.seen.len())
+    }
+
     /// Returns when the last page was read, at the latest: milliseconds on Clerk's clock.
     pub(super) fn ended_at(&self) -> Option<i64> {
         self.last.map(|read_at| read_at.latest)

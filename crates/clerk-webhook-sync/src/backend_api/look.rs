@@ -11,7 +11,8 @@ use super::resource::Resource;
 pub(crate) enum Look {
     /// The object exists.
     Exists { object: Object, read_at: i64 },
-    /// The object does not exist. `at` is when Clerk answered, at the latest.
+    /// The object does not exist, unless the feature was turned off:
+    /// [`BackendApi::check_that_feature_is_on`]. `at` is when Clerk answered, at the latest.
     Gone { at: i64 },
     /// Neither is certain.
     Unknown,
@@ -39,17 +40,19 @@ impl BackendApi {
             return Ok(Look::Unknown);
         }
         let looked = match (resource, row.organization_id, row.user_id) {
-            (Resource::Users, ..) => self.look_at(resource, Request::user(row.id), row.id).await,
-            (Resource::Organizations, ..) => {
-                self.look_at(resource, Request::organization(row.id), row.id).await
-            }
-            (Resource::Roles, ..) => self.look_at(resource, Request::role(row.id), row.id).await,
-            (Resource::Permissions, ..) => self.look_at(resource, Request::permission(row.id), row.id).await,
+            (Resource::Users, ..) => self.look_at(Request::user(row.id), row.id).await,
+            (Resource::Organizations, ..) => self.look_at(Request::organization(row.id), row.id).await,
+            (Resource::Roles, ..) => self.look_at(Request::role(row.id), row.id).await,
+            (Resource::Permissions, ..) => self.look_at(Request::permission(row.id), row.id).await,
             (Resource::Invitations, Some(organization), _) => {
-                self.look_at(resource, Request::invitation(organization, row.id), row.id).await
+                self.look_at(Request::invitation(organization, row.id), row.id).await
             }
             (Resource::Memberships, Some(organization), Some(user)) => {
-                self.look_in(resource, Request::membership(organization, user), row.id).await
+                match self.look_in(resource, Request::membership(organization, user), row.id).await {
+                    // A membership does not outlive its organization or its user.
+                    Err(error) if error.is_no_object() => self.look_at_parents(organization, user).await,
+                    looked => looked,
+                }
             }
             (Resource::Domains, Some(organization), _) => {
                 let request = Request::list(resource).with("organization_id", organization);
@@ -86,20 +89,30 @@ impl BackendApi {
     }
 
     /// Looks at an object that has an endpoint.
-    async fn look_at(&self, resource: Resource, request: Request, id: &str) -> Result<Look, BackendApiError> {
+    async fn look_at(&self, request: Request, id: &str) -> Result<Look, BackendApiError> {
         match self.get(&request, answer::object).await {
             Ok((Some(object), read_at)) if object.id == id => {
                 Ok(Look::Exists { object, read_at: read_at.earliest })
             }
             Ok(_) => Ok(Look::Unknown),
             Err(error) => match error.answered_at().filter(|_| error.is_no_object()) {
-                Some(at) => {
-                    self.check_that_feature_is_on(resource).await?;
-                    Ok(Look::Gone { at })
-                }
+                Some(at) => Ok(Look::Gone { at }),
                 None => Err(error),
             },
         }
+    }
+
+    /// Looks at the organization and the user of a membership. Returns [`Look::Gone`] if one of them does not
+    /// exist.
+    async fn look_at_parents(&self, organization: &str, user: &str) -> Result<Look, BackendApiError> {
+        for (request, id) in
+            [(Request::organization(organization), organization), (Request::user(user), user)]
+        {
+            if let Look::Gone { at } = self.look_at(request, id).await? {
+                return Ok(Look::Gone { at });
+            }
+        }
+        Ok(Look::Unknown)
     }
 
     /// Looks for an object in a list.
@@ -110,7 +123,7 @@ impl BackendApi {
                 return Ok(Look::Exists { object, read_at: page.read_at });
             }
         }
-        Ok(match listing.ended_at().filter(|_| listing.missing() == 0) {
+        Ok(match listing.ended_at().filter(|_| listing.is_complete()) {
             Some(at) => Look::Gone { at },
             None => Look::Unknown,
         })
@@ -118,13 +131,11 @@ impl BackendApi {
 
     /// Returns an error if the resource cannot be listed.
     ///
-    /// If a feature is turned off, Clerk answers as if none of its objects exists.
-    async fn check_that_feature_is_on(&self, resource: Resource) -> Result<(), BackendApiError> {
-        let request = Request::list(resource);
-        if !self.recent.contains(request.endpoint) {
-            self.get(&request.with("limit", 1), |body| answer::rows(body, resource)).await?;
-        }
-        Ok(())
+    /// If a feature is turned off, Clerk answers as if none of its objects exists. Call this after the last
+    /// [`Look::Gone`] that it has to confirm.
+    pub(crate) async fn check_that_feature_is_on(&self, resource: Resource) -> Result<(), BackendApiError> {
+        let request = Request::list(resource).with("limit", 1);
+        self.get(&request, |body| answer::rows(body, resource)).await.map(drop)
     }
 }
 

@@ -16,7 +16,6 @@ mod listing;
 mod look;
 mod pace;
 mod position;
-mod recent;
 mod request;
 mod resource;
 mod seen;
@@ -24,18 +23,16 @@ mod seen;
 mod tests;
 mod transport;
 
-#[allow(unused_imports, reason = "the import uses them")]
-pub(crate) use answer::{Instance, Object, Page};
+pub(crate) use answer::{Object, Page};
 pub use base_url::InvalidBaseUrl;
 pub use client::{BackendApi, InvalidShare};
+pub(crate) use endpoint::MAX_IDS;
 pub use error::{BackendApiError, BackendApiErrorKind};
 pub use event::{ApiEvent, WaitReason};
 #[cfg(feature = "backend-api-client")]
 pub use hyper::HyperTransport;
 pub use key::InvalidSecretKey;
-#[allow(unused_imports, reason = "the import uses them")]
 pub(crate) use listing::{Cursor, Listing};
-#[allow(unused_imports, reason = "the import uses them")]
 pub(crate) use look::{Absent, Look};
 pub use resource::{Resource, UnknownResource};
 pub use transport::{MAX_RESPONSE_BYTES, ResponseTooLarge, Transport, TransportError};

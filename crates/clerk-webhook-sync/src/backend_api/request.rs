@@ -50,10 +50,7 @@ impl BackendApi {
         loop {
             self.wait_for_turn().await;
             let Failed { error, retry } = match self.attempt(request, &read, attempts).await {
-                Ok(answer) => {
-                    self.recent.insert(request.endpoint);
-                    return Ok(answer);
-                }
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             let Some(retry) = retry.filter(|_| attempts <= RETRIES) else { return Err(error) };

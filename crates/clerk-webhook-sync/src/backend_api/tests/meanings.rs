@@ -29,6 +29,9 @@ async fn a_status_means_that_the_key_the_feature_or_the_request_is_wrong() {
         (Organizations, || refusal(404, "not_found"), Kind::Rejected),
         (Organizations, || refusal(410, "resource_not_found"), Kind::Rejected),
         (Users, || status(404, ""), Kind::Rejected),
+        // A suspended instance, for example. Every instance has users.
+        (Users, || status(402, ""), Kind::Rejected),
+        (Users, || refusal(400, "users_not_enabled"), Kind::Rejected),
         (Domains, || status(402, ""), Kind::FeatureOff),
         (Domains, || refusal(402, "unsupported_subscription_plan_features"), Kind::FeatureOff),
         (Roles, || refusal(400, "organization_not_enabled_in_instance"), Kind::FeatureOff),
@@ -49,6 +52,7 @@ async fn a_status_means_that_the_key_the_feature_or_the_request_is_wrong() {
         (Roles, || ok("<html>"), Kind::UnusableResponse),
         (Roles, || ok(r#"{"roles":[]}"#), Kind::UnusableResponse),
         (Users, || ok("{}"), Kind::UnusableResponse),
+        (Roles, || ok("[]"), Kind::UnusableResponse),
     ] {
         let error = error_of(resource, react).await;
         assert_eq!(error.kind(), expected, "{resource}: {error}");
