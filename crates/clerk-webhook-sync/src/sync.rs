@@ -125,7 +125,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///     let reason = Arc::clone(&reason);
     ///     Box::pin(async move {
     ///         if let Change::User(user) = change
-    ///             && user.origin == Origin::Event // not a user who existed before an import
+    ///             && user.origin != Origin::Backfill // not a user who existed before an import
     ///             && user.before.is_none()
     ///             && user.after.is_some()
     ///         {

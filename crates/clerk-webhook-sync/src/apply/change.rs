@@ -79,10 +79,11 @@ pub struct RowChange<T> {
 pub enum Origin {
     /// An event.
     Event,
-    /// An import of the objects that Clerk holds. A new row does not mean that the user has just signed up.
+    /// An import of the objects that Clerk holds. A new row does not mean that the user has just signed up, so
+    /// most hooks ignore this origin.
     Backfill,
-    /// A comparison with the objects that Clerk holds. The change happened earlier, and its event did not
-    /// arrive.
+    /// A comparison with the objects that Clerk holds. The change happened earlier, and its event was lost or is
+    /// late. If the event arrives later, it changes nothing and does not call the hook.
     Reconcile,
     /// [`forget_user`](crate::ClerkSync::forget_user) or [`forget_email`](crate::ClerkSync::forget_email).
     Erasure,

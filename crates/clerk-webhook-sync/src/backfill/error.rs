@@ -24,8 +24,19 @@ pub enum ImportError {
         /// The instance of the secret key.
         key: String,
     },
+    /// The tables contain users or organizations, but none of them exists in the instance of the secret key.
+    /// Nothing was written.
+    ///
+    /// If this instance sends the events, set it with [`ClerkSync::instance_id`](crate::ClerkSync::instance_id).
+    #[non_exhaustive]
+    UnrelatedInstance {
+        /// The instance of the secret key.
+        key: String,
+    },
     /// Another run is writing to these tables.
     AlreadyRunning,
+    /// The future of `until` has stopped the run.
+    Stopped,
     /// Another run has taken over, because this one did not renew its lease in time.
     LeaseLost,
     /// Clerk lists no object, but the table has rows. The secret key may belong to an empty instance.
@@ -37,7 +48,7 @@ pub enum ImportError {
         rows: u64,
     },
     /// More objects seem to be deleted than [`ReconcileOptions`](crate::ReconcileOptions) allows. The run
-    /// stopped before the first tombstone.
+    /// stopped before the first tombstone of the table.
     #[non_exhaustive]
     TooManyDeletions {
         /// What was listed.
@@ -55,7 +66,13 @@ impl ImportError {
     /// Returns whether the run refused to continue to protect the tables.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::OtherInstance { .. } | Self::EmptyList { .. } | Self::TooManyDeletions { .. })
+        matches!(
+            self,
+            Self::OtherInstance { .. }
+                | Self::UnrelatedInstance { .. }
+                | Self::EmptyList { .. }
+                | Self::TooManyDeletions { .. }
+        )
     }
 }
 
@@ -69,6 +86,13 @@ impl fmt::Display for ImportError {
                 "the secret key belongs to {key}, but the tables contain {tables}. Use the secret key of {tables}, \
                  or other tables"
             ),
+            Self::UnrelatedInstance { key } => write!(
+                f,
+                "the secret key belongs to {key}, and no user or organization of the tables exists there. Use the \
+                 secret key of the instance that sends the events. If it is {key}, set this id as the instance of \
+                 the sync"
+            ),
+            Self::Stopped => f.write_str("the run was stopped. Rows that were written stay"),
             Self::AlreadyRunning => f.write_str("another import or comparison is writing to these tables"),
             Self::LeaseLost => {
                 f.write_str("another import or comparison has taken over, because this one was too slow")
@@ -81,7 +105,7 @@ impl fmt::Display for ImportError {
             Self::TooManyDeletions { resource, surplus, rows } => write!(
                 f,
                 "{surplus} of {rows} {resource} seem to be deleted in Clerk, which is more than the run may \
-                 remove. No row was removed. Check the secret key and the list of a dry run, then allow more or \
+                 remove. No row of this table was removed. Check the secret key and the list of a dry run, then allow more or \
                  force the run"
             ),
             Self::UnknownId => f.write_str(

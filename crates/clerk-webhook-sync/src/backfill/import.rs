@@ -1,5 +1,9 @@
 //! Imports the objects that Clerk holds.
 
+use std::collections::BTreeSet;
+
+use clerk_webhook_core::Timestamp;
+
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{BackendApi, Resource};
@@ -7,7 +11,7 @@ use crate::backfill::error::ImportError;
 use crate::backfill::options::BackfillOptions;
 use crate::backfill::report::{Report, Skipped, TableReport};
 use crate::backfill::run::Run;
-use crate::backfill::state::{BACKFILLED, POSITION, Position};
+use crate::backfill::state::{BACKFILLED, POSITION, SavedPosition};
 use crate::sync::ClerkSync;
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
@@ -18,8 +22,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// until the next [`reconcile`](Self::reconcile). The import and events can write in any order: a row
     /// keeps the newest version of its object.
     ///
-    /// An interrupted import continues where it stopped: it skips complete tables, and continues the users
-    /// after the last one. Only one import or comparison writes at a time. After a crash, the next one waits
+    /// An import of the same tables within 24 hours continues an interrupted one: it skips complete tables, and
+    /// continues the users after the last one. Only one import or comparison writes at a time. After a crash, the next one waits
     /// for up to 15 seconds.
     ///
     /// Rows that already contain their object are not written. Objects that were erased with
@@ -30,15 +34,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Errors
     ///
     /// Returns an error if the API or the database fails, if the secret key belongs to another instance than
-    /// the tables, or if another run is writing. Rows that were written stay, and another call continues.
+    /// the tables, if another run is writing, or if the run was stopped. Rows that were written stay, and another call continues.
     pub async fn backfill(&self, api: &BackendApi, options: BackfillOptions) -> Result<Report, ImportError> {
-        let started_at = super::run::now();
-        let origin = options.hooks.then_some(Origin::Backfill);
-        let run = Run::begin(self, api, !options.dry_run, origin, options.on_progress.clone()).await?;
+        let started_at = Timestamp::now();
+        let run = Run::begin(self, api, &options.run, Origin::Backfill).await?;
         let instance_id = run.instance_id.clone();
         let tables = self.import(&run, &options).await;
         let tables = run.end(tables).await?;
-        Ok(Report { instance_id, started_at, finished_at: super::run::now(), tables })
+        Ok(Report { instance_id, started_at, finished_at: Timestamp::now(), tables })
     }
 
     async fn import(
@@ -46,12 +49,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         run: &Run<'_, DB>,
         options: &BackfillOptions,
     ) -> Result<Vec<TableReport>, ImportError> {
-        let mut position = Position::default();
-        if !options.dry_run && !options.restart {
-            let remembered = self.recall(POSITION).await?;
-            position = remembered.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let mut reports = self.reports(options.run.resources.as_deref());
+        let tables: BTreeSet<_> = reports.iter().map(|report| report.resource.as_str().to_owned()).collect();
+        let mut position = SavedPosition::new(tables);
+        if run.lease.is_some() && !options.restart {
+            let saved = self.recall(POSITION).await?;
+            let saved = saved.and_then(|text| serde_json::from_str(&text).ok());
+            position = saved.filter(|saved: &SavedPosition| saved.precedes(&position)).unwrap_or(position);
         }
-        let mut reports = self.reports(options.resources.as_deref());
         for report in &mut reports {
             let name = report.resource.as_str();
             if report.skipped.is_some() {
@@ -64,7 +69,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let resume = position.users.clone().filter(|_| report.resource == Resource::Users);
             report.seen = if resume.is_some() { position.seen } else { 0 };
             run.list(report, resume, Some(&position)).await?;
-            position.complete.insert(name.to_owned());
+            if report.skipped.is_none() && report.is_certain() {
+                position.complete.insert(name.to_owned());
+            }
             if run.lease.is_some() {
                 let mut transaction = run.transaction().await?;
                 position.users = None;
@@ -75,8 +82,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         if run.lease.is_some() {
             let mut transaction = run.transaction().await?;
             self.forget(&mut transaction, POSITION).await?;
-            if options.resources.is_none() {
-                let now = super::run::now().as_millis().to_string();
+            if options.run.resources.is_none() && reports.iter().all(TableReport::is_certain) {
+                let now = Timestamp::now().as_millis().to_string();
                 self.remember(&mut transaction, BACKFILLED, &now).await?;
             }
             transaction.commit().await?;

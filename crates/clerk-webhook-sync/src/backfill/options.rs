@@ -4,11 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+
 use crate::backend_api::Resource;
 use crate::backfill::report::Progress;
 
 /// Called after each page.
-pub(crate) type OnProgress = Arc<dyn Fn(&Progress) + Send + Sync>;
+type OnProgress = Arc<dyn Fn(&Progress) + Send + Sync>;
+
+/// The settings that imports and comparisons have in common.
+#[derive(Clone, Default)]
+pub(super) struct RunOptions {
+    pub(super) resources: Option<Vec<Resource>>,
+    pub(super) dry_run: bool,
+    pub(super) hooks: bool,
+    pub(super) on_progress: Option<OnProgress>,
+    /// Completes if the run has to stop.
+    pub(super) until: Option<Shared<BoxFuture<'static, ()>>>,
+}
 
 /// The settings of [`ClerkSync::backfill`](crate::ClerkSync::backfill).
 ///
@@ -22,23 +36,20 @@ pub(crate) type OnProgress = Arc<dyn Fn(&Progress) + Send + Sync>;
 #[derive(Clone, Default)]
 #[must_use]
 pub struct BackfillOptions {
-    pub(crate) resources: Option<Vec<Resource>>,
-    pub(crate) dry_run: bool,
-    pub(crate) restart: bool,
-    pub(crate) hooks: bool,
-    pub(crate) on_progress: Option<OnProgress>,
+    pub(super) run: RunOptions,
+    pub(super) restart: bool,
 }
 
 impl BackfillOptions {
     /// Sets what is imported. By default, it is everything that the sync stores and the API lists.
     pub fn resources(mut self, resources: impl IntoIterator<Item = Resource>) -> Self {
-        self.resources = Some(resources.into_iter().collect());
+        self.run.resources = Some(resources.into_iter().collect());
         self
     }
 
     /// Sets whether the run only counts what it would write; `false` by default.
     pub fn dry_run(mut self, yes: bool) -> Self {
-        self.dry_run = yes;
+        self.run.dry_run = yes;
         self
     }
 
@@ -53,14 +64,27 @@ impl BackfillOptions {
     /// Most hooks react to something that has just happened, such as a registration. An imported user may
     /// have registered years ago. If you call the hook, let it check the
     /// [`origin`](crate::RowChange::origin). With the hook, rows are written one by one.
+    ///
+    /// If a hook exists and is not called, the run leaves missing and outdated objects to their events if they
+    /// changed in the last 10 minutes. Otherwise the event would find its row already written, and the hook
+    /// would miss the change. [`TableReport::left_to_events`](crate::TableReport::left_to_events) counts them.
     pub fn call_hook(mut self, yes: bool) -> Self {
-        self.hooks = yes;
+        self.run.hooks = yes;
         self
     }
 
     /// Sets a function that is called after each page.
     pub fn on_progress(mut self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Arc::new(report));
+        self.run.on_progress = Some(Arc::new(report));
+        self
+    }
+
+    /// Sets a future that stops the run when it completes, for example at the shutdown of the application.
+    ///
+    /// The run then completes its transaction, gives its lease back, and returns
+    /// [`ImportError::Stopped`](crate::ImportError::Stopped).
+    pub fn until(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.run.until = Some(stop.boxed().shared());
         self
     }
 }
@@ -68,10 +92,10 @@ impl BackfillOptions {
 impl fmt::Debug for BackfillOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackfillOptions")
-            .field("resources", &self.resources)
-            .field("dry_run", &self.dry_run)
+            .field("resources", &self.run.resources)
+            .field("dry_run", &self.run.dry_run)
             .field("restart", &self.restart)
-            .field("call_hook", &self.hooks)
+            .field("call_hook", &self.run.hooks)
             .finish_non_exhaustive()
     }
 }
@@ -80,13 +104,10 @@ impl fmt::Debug for BackfillOptions {
 #[derive(Clone)]
 #[must_use]
 pub struct ReconcileOptions {
-    pub(crate) resources: Option<Vec<Resource>>,
-    pub(crate) dry_run: bool,
-    pub(crate) max_tombstones: u64,
-    pub(crate) force: bool,
-    pub(crate) grace: Duration,
-    pub(crate) hooks: bool,
-    pub(crate) on_progress: Option<OnProgress>,
+    pub(super) run: RunOptions,
+    pub(super) max_tombstones: u64,
+    pub(super) force: bool,
+    pub(super) grace: Duration,
 }
 
 impl ReconcileOptions {
@@ -98,17 +119,18 @@ impl ReconcileOptions {
 
     /// Sets what is compared. By default, it is everything that the sync stores and the API lists.
     pub fn resources(mut self, resources: impl IntoIterator<Item = Resource>) -> Self {
-        self.resources = Some(resources.into_iter().collect());
+        self.run.resources = Some(resources.into_iter().collect());
         self
     }
 
     /// Sets whether the run only reports the differences; `false` by default.
     pub fn dry_run(mut self, yes: bool) -> Self {
-        self.dry_run = yes;
+        self.run.dry_run = yes;
         self
     }
 
     /// Sets how many rows of a table may become tombstones, unless 1 % of its rows are more; 100 by default.
+    /// With 0, no row may become one.
     ///
     /// A tombstone is permanent. If more objects seem to be deleted, the run stops before the first tombstone
     /// with [`ImportError::TooManyDeletions`](crate::ImportError::TooManyDeletions), because the secret key
@@ -134,29 +156,48 @@ impl ReconcileOptions {
 
     /// Sets whether the [`on_change`](crate::ClerkSync::on_change) hook is called; `true` by default.
     ///
-    /// A change whose event did not arrive then has the same effects as one whose event arrived.
+    /// A change whose event did not arrive then has the same effects as one whose event arrived. Without the
+    /// hook, objects that changed in the last 10 minutes are left to their events, as in
+    /// [`BackfillOptions::call_hook`].
     pub fn call_hook(mut self, yes: bool) -> Self {
-        self.hooks = yes;
+        self.run.hooks = yes;
         self
     }
 
     /// Sets a function that is called after each page.
     pub fn on_progress(mut self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Arc::new(report));
+        self.run.on_progress = Some(Arc::new(report));
         self
+    }
+
+    /// Sets a future that stops the run when it completes, for example at the shutdown of the application.
+    ///
+    /// The run then completes its transaction, gives its lease back, and returns
+    /// [`ImportError::Stopped`](crate::ImportError::Stopped).
+    pub fn until(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.run.until = Some(stop.boxed().shared());
+        self
+    }
+}
+
+impl ReconcileOptions {
+    /// Returns how many rows of a table with this number of rows may become tombstones.
+    pub(super) fn allowed(&self, rows: u64) -> u64 {
+        match self.max_tombstones {
+            _ if self.force => u64::MAX,
+            0 => 0,
+            number => number.max(rows / 100),
+        }
     }
 }
 
 impl Default for ReconcileOptions {
     fn default() -> Self {
         Self {
-            resources: None,
-            dry_run: false,
+            run: RunOptions { hooks: true, ..RunOptions::default() },
             max_tombstones: Self::DEFAULT_MAX_TOMBSTONES,
             force: false,
             grace: Self::DEFAULT_GRACE,
-            hooks: true,
-            on_progress: None,
         }
     }
 }
@@ -164,12 +205,12 @@ impl Default for ReconcileOptions {
 impl fmt::Debug for ReconcileOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReconcileOptions")
-            .field("resources", &self.resources)
-            .field("dry_run", &self.dry_run)
+            .field("resources", &self.run.resources)
+            .field("dry_run", &self.run.dry_run)
             .field("max_tombstones", &self.max_tombstones)
             .field("force", &self.force)
             .field("grace", &self.grace)
-            .field("call_hook", &self.hooks)
+            .field("call_hook", &self.run.hooks)
             .finish_non_exhaustive()
     }
 }

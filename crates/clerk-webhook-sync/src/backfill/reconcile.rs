@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use clerk_webhook_core::Timestamp;
+
 use crate::apply::batch::text_of;
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
-use crate::backend_api::{Absent, BackendApi, Listing, Look, Resource};
+use crate::backend_api::{Absent, BackendApi, Listing, Look, MAX_IDS, Resource};
 use crate::backfill::error::ImportError;
 use crate::backfill::options::ReconcileOptions;
 use crate::backfill::report::{Drift, DriftKind, Report, TableReport};
-use crate::backfill::run::Run;
+use crate::backfill::run::{Run, millis};
 use crate::backfill::state::reconciled;
 use crate::error::SyncError;
 use crate::observe::{Observation, Observed};
@@ -18,12 +20,9 @@ use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
-/// How many ids the API compares in one request.
-const SIEVE: usize = 100;
-
 /// A row whose object is in no page of the list.
-struct Candidate {
-    id: String,
+pub(super) struct Candidate {
+    pub(super) id: String,
     organization_id: Option<String>,
     user_id: Option<String>,
 }
@@ -56,6 +55,10 @@ pub(super) struct Bounds {
     pub(super) row: i64,
 }
 
+impl Bounds {
+    pub(super) const NONE: Self = Self { object: i64::MAX, row: i64::MAX };
+}
+
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Compares the tables with the objects that Clerk holds, and repairs them.
     ///
@@ -74,20 +77,19 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Errors
     ///
     /// Returns an error if the API or the database fails, if the secret key belongs to another instance than
-    /// the tables, if another run is writing, or if too many objects seem to be deleted. Rows that were
-    /// written stay.
+    /// the tables, if another run is writing, if the run was stopped, or if too many objects seem to be deleted.
+    /// Rows that were written stay.
     pub async fn reconcile(
         &self,
         api: &BackendApi,
         options: ReconcileOptions,
     ) -> Result<Report, ImportError> {
-        let started_at = super::run::now();
-        let origin = options.hooks.then_some(Origin::Reconcile);
-        let run = Run::begin(self, api, !options.dry_run, origin, options.on_progress.clone()).await?;
+        let started_at = Timestamp::now();
+        let run = Run::begin(self, api, &options.run, Origin::Reconcile).await?;
         let instance_id = run.instance_id.clone();
         let tables = self.sweep(&run, &options).await;
         let tables = run.end(tables).await?;
-        Ok(Report { instance_id, started_at, finished_at: super::run::now(), tables })
+        Ok(Report { instance_id, started_at, finished_at: Timestamp::now(), tables })
     }
 
     async fn sweep(
@@ -95,43 +97,49 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         run: &Run<'_, DB>,
         options: &ReconcileOptions,
     ) -> Result<Vec<TableReport>, ImportError> {
-        let mut reports = self.reports(options.resources.as_deref());
+        let mut reports = self.reports(options.run.resources.as_deref());
         let mut absent: BTreeMap<Resource, (Bounds, Vec<Candidate>)> = BTreeMap::new();
         for report in &mut reports {
             if report.skipped.is_some() {
                 continue;
             }
-            let started_at = super::run::now().as_millis();
+            let started_at = Timestamp::now().as_millis();
             let Some(listing) = run.list(report, None, None).await? else { continue };
-            let grace = i64::try_from(options.grace.as_millis()).unwrap_or(i64::MAX);
-            let bounds = Bounds { object: listing.started_at().saturating_sub(grace), row: started_at };
+            let object = listing.started_at().saturating_sub(millis(options.grace));
+            let bounds = Bounds { object, row: started_at };
             let rows = self.count(report.resource.entity()).await?;
-            if report.seen == 0 && rows > 0 && !options.force {
+            if report.seen == 0 && rows > options.allowed(rows) {
                 return Err(ImportError::EmptyList { resource: report.resource, rows });
             }
-            let candidates = self.candidates(run, report, &listing, bounds).await?;
+            let mut candidates = self.candidates(run, report, &listing, bounds).await?;
+            // Clerk's objects have nothing in common with the rows, so the rows may be of another instance.
+            let is_related = report.updated + report.unchanged + report.erased > 0;
+            if report.seen > 0 && !is_related && !options.force {
+                report.unconfirmed += candidates.len() as u64;
+                candidates.clear();
+            }
             absent.insert(report.resource, (bounds, candidates));
         }
-        if !options.force {
-            for (resource, (_, candidates)) in &absent {
-                self.check_number(*resource, candidates, &absent, options.max_tombstones).await?;
-            }
+        // A deleted organization takes its memberships with it, which are not counted again.
+        let parents = [Resource::Organizations, Resource::Users];
+        let parents = parents.iter().filter_map(|parent| absent.get(parent)).flat_map(|(_, rows)| rows);
+        let parents: HashSet<String> = parents.map(|parent| parent.id.clone()).collect();
+        for (resource, (_, candidates)) in &absent {
+            let surplus = candidates.iter().filter(|candidate| !candidate.goes_with(&parents)).count();
+            self.check_number(*resource, surplus, options).await?;
         }
         // The views hide the rows of these organizations and users, so they need no tombstones.
         let mut gone = HashSet::new();
         for report in &mut reports {
             let Some((bounds, mut candidates)) = absent.remove(&report.resource) else { continue };
             candidates.retain(|candidate| !candidate.goes_with(&gone));
-            let is_changed = !candidates.is_empty();
-            for candidate in candidates {
-                if self.look_at(run, report, &candidate, bounds).await? {
-                    gone.insert(candidate.id);
-                }
-            }
-            if is_changed {
+            // More than before, if their organization or user exists.
+            self.check_number(report.resource, candidates.len(), options).await?;
+            for piece in candidates.chunks(MAX_IDS) {
+                gone.extend(self.look_at(run, report, piece, bounds).await?);
                 run.show(report);
             }
-            if run.lease.is_some() {
+            if run.lease.is_some() && report.is_certain() {
                 let mut transaction = run.transaction().await?;
                 let name = reconciled(report.resource);
                 let started_at = bounds.row.to_string();
@@ -150,30 +158,34 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         listing: &Listing,
         bounds: Bounds,
     ) -> Result<Vec<Candidate>, ImportError> {
-        let statement = &self.statements().of(report.resource.entity()).batch.candidates;
         let mut candidates = Vec::new();
         let mut after = String::new();
         loop {
-            let parameters = [Value::text(&after), bounds.object.into(), bounds.row.into()];
-            let mut transaction = self.begin().await?;
-            let rows = self.fetch(&mut transaction, statement.clone(), &parameters).await?;
-            transaction.commit().await?;
-            for row in &rows {
-                after = text_of::<DB>(row, "id")?;
-                // The API cannot be asked for an id that was too long to be stored.
-                if !listing.has_seen(&after) && !after.starts_with("sha256:") {
-                    candidates.push(Candidate::read::<DB>(row)?);
-                }
-            }
+            let rows = self.rows_after(report.resource.entity(), &after, bounds).await?;
+            let is_last = rows.len() < CANDIDATES;
+            after = rows.last().map(|row| row.id.clone()).unwrap_or_default();
+            // The API cannot be asked for an id that was too long to be stored.
+            let is_absent = |row: &Candidate| !listing.has_seen(&row.id) && !row.id.starts_with("sha256:");
+            let absent = rows.into_iter().filter(is_absent).collect();
+            candidates.extend(self.without_existing(run, report, absent).await?);
             run.keep().await?;
-            if rows.len() < CANDIDATES {
-                break;
+            if is_last {
+                return Ok(candidates);
             }
         }
-        // The list can miss an object if others were deleted between two pages.
+    }
+
+    /// Asks for many users or organizations at once, writes those that exist, and returns the others. The list can
+    /// miss an object if others were deleted between two pages.
+    async fn without_existing(
+        &self,
+        run: &Run<'_, DB>,
+        report: &mut TableReport,
+        mut candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, ImportError> {
         if matches!(report.resource, Resource::Users | Resource::Organizations) {
             let mut existing = HashSet::new();
-            for piece in candidates.chunks(SIEVE) {
+            for piece in candidates.chunks(MAX_IDS) {
                 let ids: Vec<&str> = piece.iter().map(|candidate| candidate.id.as_str()).collect();
                 let page = run.wait(run.api.existing(report.resource, &ids)).await?;
                 for object in page.objects {
@@ -186,58 +198,70 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(candidates)
     }
 
+    /// Returns the first live rows and copies after an id that are older than the bounds.
+    pub(super) async fn rows_after(
+        &self,
+        entity: Entity,
+        after: &str,
+        bounds: Bounds,
+    ) -> Result<Vec<Candidate>, SyncError> {
+        let statement = self.statements().of(entity).batch.candidates.clone();
+        let parameters = [Value::text(after), bounds.object.into(), bounds.row.into()];
+        let mut transaction = self.begin().await?;
+        let rows = self.fetch(&mut transaction, statement, &parameters).await?;
+        transaction.commit().await?;
+        rows.iter().map(Candidate::read::<DB>).collect()
+    }
+
     /// Returns an error if too many objects seem to be deleted.
     async fn check_number(
         &self,
         resource: Resource,
-        candidates: &[Candidate],
-        absent: &BTreeMap<Resource, (Bounds, Vec<Candidate>)>,
-        max_tombstones: u64,
+        surplus: usize,
+        options: &ReconcileOptions,
     ) -> Result<(), ImportError> {
-        // A deleted organization takes its memberships with it, which are not counted again.
-        let parents = [Resource::Organizations, Resource::Users];
-        let parents = parents.iter().filter_map(|parent| absent.get(parent));
-        let parents =
-            parents.flat_map(|(_, candidates)| candidates).map(|parent| parent.id.clone()).collect();
-        let surplus = candidates.iter().filter(|candidate| !candidate.goes_with(&parents)).count() as u64;
-        let rows = self.count(resource.entity()).await?;
-        if surplus > max_tombstones.max(rows / 100) {
+        let (rows, surplus) = (self.count(resource.entity()).await?, surplus as u64);
+        if surplus > options.allowed(rows) {
             return Err(ImportError::TooManyDeletions { resource, surplus, rows });
         }
         Ok(())
     }
 
-    /// Looks at one object again, and turns its row into a tombstone if the object does not exist. Returns
-    /// whether the object does not exist.
+    /// Looks at objects again, and turns the rows of those that do not exist into tombstones. Returns their ids.
     async fn look_at(
         &self,
         run: &Run<'_, DB>,
         report: &mut TableReport,
-        candidate: &Candidate,
+        candidates: &[Candidate],
         bounds: Bounds,
-    ) -> Result<bool, ImportError> {
-        let at = match run.wait(run.api.look(report.resource, candidate.absent())).await? {
-            Look::Gone { at } => at,
-            Look::Exists { object, read_at } => {
-                run.take_found(report, object, read_at).await?;
-                return Ok(false);
+    ) -> Result<Vec<String>, ImportError> {
+        let mut absent = Vec::new();
+        for candidate in candidates {
+            match run.wait(run.api.look(report.resource, candidate.absent())).await? {
+                Look::Gone { at } => absent.push((&candidate.id, at)),
+                Look::Exists { object, read_at } => run.take_found(report, object, read_at).await?,
+                Look::Unknown => report.unconfirmed += 1,
             }
-            Look::Unknown => {
-                report.unconfirmed += 1;
-                return Ok(false);
-            }
-        };
-        if run.lease.is_none() {
-            report.tombstoned += 1;
-            report.drift.push(Drift { id: candidate.id.clone(), kind: DriftKind::Surplus });
-            return Ok(true);
         }
-        let mut transaction = run.transaction().await?;
-        let entity = report.resource.entity();
-        let is_buried = self.bury(&mut transaction, entity, &candidate.id, at, bounds, run.origin).await?;
-        transaction.commit().await?;
-        report.tombstoned += u64::from(is_buried);
-        Ok(is_buried)
+        if !absent.is_empty() {
+            run.wait(run.api.check_that_feature_is_on(report.resource)).await?;
+        }
+        let mut gone = Vec::new();
+        for (id, at) in absent {
+            if run.lease.is_none() {
+                report.drift.push(Drift { id: id.clone(), kind: DriftKind::Surplus });
+            } else {
+                let (mut transaction, entity) = (run.transaction().await?, report.resource.entity());
+                let is_buried = self.bury(&mut transaction, entity, id, at, bounds, run.origin).await?;
+                transaction.commit().await?;
+                if !is_buried {
+                    continue;
+                }
+            }
+            report.tombstoned += 1;
+            gone.push(id.clone());
+        }
+        Ok(gone)
     }
 
     /// Turns a row into a tombstone unless somebody has changed it within the bounds.

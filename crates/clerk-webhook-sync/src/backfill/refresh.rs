@@ -1,5 +1,7 @@
 //! Reads one object from Clerk.
 
+use clerk_webhook_core::Timestamp;
+
 use crate::apply::batch::Counts;
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
@@ -8,6 +10,7 @@ use crate::backfill::error::ImportError;
 use crate::backfill::options::ReconcileOptions;
 use crate::backfill::reconcile::Bounds;
 use crate::backfill::report::Refreshed;
+use crate::backfill::run::millis;
 use crate::observe::listed::observe_listed;
 use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
@@ -29,7 +32,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Reads one object from Clerk, and writes its row.
     ///
     /// If the object does not exist, and its row is older than 10 minutes, the row becomes a tombstone. For a
-    /// membership or a domain, the row must exist, because the API finds them only by their organization.
+    /// membership, an invitation or a domain, the row must exist, because the API finds them only by their
+    /// organization.
     ///
     /// # Errors
     ///
@@ -38,9 +42,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub async fn refresh(&self, api: &BackendApi, id: &str) -> Result<Refreshed, ImportError> {
         let kind = IDS.iter().find(|(prefix, _)| id.starts_with(prefix));
         let (_, resource) = *kind.ok_or(ImportError::UnknownId)?;
+        if resource == Resource::WaitlistEntries && !self.settings().waitlist {
+            return Ok(Refreshed::NotKept);
+        }
         self.check_instance(api).await?;
         let entity = resource.entity();
-        let started_at = super::run::now().as_millis();
+        let started_at = Timestamp::now().as_millis();
 
         let list = Value::Json(serde_json::to_string(&[id]).ok());
         let mut transaction = self.begin().await?;
@@ -71,7 +78,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 if DB::get(row, "deleted_at", Kind::Integer)?.as_integer().is_some() {
                     return Ok(Refreshed::Erased);
                 }
-                let grace = i64::try_from(ReconcileOptions::DEFAULT_GRACE.as_millis()).unwrap_or(i64::MAX);
+                api.check_that_feature_is_on(resource).await?;
+                let grace = millis(ReconcileOptions::DEFAULT_GRACE);
                 let bounds = Bounds { object: at.saturating_sub(grace), row: started_at };
                 let mut transaction = self.begin().await?;
                 let origin = Some(Origin::Reconcile);

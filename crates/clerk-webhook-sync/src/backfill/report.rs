@@ -81,11 +81,15 @@ pub struct TableReport {
     pub erased: u64,
     /// The number of rows that may be surplus, although Clerk's answer did not prove it. They were kept.
     pub unconfirmed: u64,
-    /// The number of objects that this version cannot read.
+    /// The number of objects that this version cannot read, or that have no id.
     pub unreadable: u64,
     /// The number of objects that Clerk counts but did not list, even after listing them again.
     pub unlisted: u64,
-    /// The differences that were found, without personal data. A run that writes has none.
+    /// The number of objects that changed in the last 10 minutes and were left to their events, so that the hook
+    /// does not miss the changes. See [`BackfillOptions::call_hook`](crate::BackfillOptions::call_hook).
+    pub left_to_events: u64,
+    /// The differences that a comparison with [`dry_run`](crate::ReconcileOptions::dry_run) has found, without
+    /// personal data.
     pub drift: Vec<Drift>,
 }
 
@@ -104,6 +108,7 @@ impl TableReport {
             unconfirmed: 0,
             unreadable: 0,
             unlisted: 0,
+            left_to_events: 0,
             drift: Vec::new(),
         }
     }
@@ -111,8 +116,12 @@ impl TableReport {
     /// Returns whether nothing was or had to be written, and no row is in doubt.
     #[must_use]
     pub const fn is_in_step(&self) -> bool {
-        self.inserted + self.updated + self.tombstoned + self.unconfirmed + self.unreadable + self.unlisted
-            == 0
+        self.inserted + self.updated + self.tombstoned + self.left_to_events == 0 && self.is_certain()
+    }
+
+    /// Returns whether all objects were read, and no row is in doubt.
+    pub(crate) const fn is_certain(&self) -> bool {
+        self.unconfirmed + self.unreadable + self.unlisted == 0
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -134,7 +143,7 @@ impl TableReport {
     }
 
     /// Adds the comparison of one object.
-    pub(crate) fn note(&mut self, id: &str, comparison: Comparison) {
+    pub(crate) fn note(&mut self, id: &str, comparison: Comparison, lists_drift: bool) {
         let kind = match comparison {
             Comparison::Missing => DriftKind::Missing,
             Comparison::Stale => DriftKind::Stale,
@@ -146,7 +155,9 @@ impl TableReport {
             DriftKind::Missing => self.inserted += 1,
             _ => self.updated += 1,
         }
-        self.drift.push(Drift { id: id.to_owned(), kind });
+        if lists_drift {
+            self.drift.push(Drift { id: id.to_owned(), kind });
+        }
     }
 }
 
@@ -233,6 +244,8 @@ pub enum Refreshed {
     Erased,
     /// Clerk does not hold the object, and it has no row.
     NotFound,
+    /// The sync does not store these objects. See [`ClerkSync::keep_waitlist`](crate::ClerkSync::keep_waitlist).
+    NotKept,
     /// Clerk's answer does not prove that the object was deleted, or an event has changed the row within the
     /// last 10 minutes. The row was kept.
     Unconfirmed,
@@ -249,6 +262,7 @@ impl Refreshed {
             Self::Tombstoned => "tombstoned",
             Self::Erased => "erased",
             Self::NotFound => "not_found",
+            Self::NotKept => "not_kept",
             Self::Unconfirmed => "unconfirmed",
         }
     }

@@ -2,26 +2,32 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use clerk_webhook_core::Timestamp;
-use futures_util::future::try_join;
+use futures_util::future::{Either, select, try_join};
 use sqlx::Transaction;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::apply::batch::PIECE;
+use crate::apply::batch::{Comparison, PIECE};
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
-use crate::backend_api::{BackendApi, BackendApiError, Cursor, Listing, Object, Page, Resource};
+use crate::backend_api::{BackendApi, BackendApiError, Cursor, Listing, MAX_IDS, Object, Page, Resource};
 use crate::backfill::error::ImportError;
-use crate::backfill::options::OnProgress;
+use crate::backfill::options::{ReconcileOptions, RunOptions};
+use crate::backfill::reconcile::Bounds;
 use crate::backfill::report::{Skipped, TableReport};
-use crate::backfill::state::{INSTANCE, Lease, POSITION, Position, RENEWAL};
+use crate::backfill::state::{INSTANCE, Lease, POSITION, RENEWAL, SavedPosition};
 use crate::error::SyncError;
-use crate::observe::Observation;
 use crate::observe::listed::observe_listed;
+use crate::observe::{Observation, Observed};
 use crate::schema::tables::Entity;
 use crate::settings::Settings;
 use crate::sync::ClerkSync;
+
+/// How long after a change its event can arrive, as long as nothing fails.
+const RECENT: Duration = ReconcileOptions::DEFAULT_GRACE;
 
 /// The order of the tables: what others refer to comes first.
 pub(super) const ORDER: [Resource; 8] = [
@@ -43,8 +49,12 @@ pub(super) struct Run<'a, DB: SyncDatabase> {
     pub(super) lease: Option<Lease>,
     /// The origin that the hook receives; `None` if the hook is not called.
     pub(super) origin: Option<Origin>,
-    pub(super) on_progress: Option<OnProgress>,
+    options: &'a RunOptions,
+    /// Whether a dry run lists the differences.
+    lists_drift: bool,
     pub(super) instance_id: String,
+    /// Whether the tables remember the instance.
+    is_adopted: AtomicBool,
 }
 
 impl<'a, DB: SyncDatabase> Run<'a, DB> {
@@ -52,28 +62,48 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
     pub(super) async fn begin(
         sync: &'a ClerkSync<DB>,
         api: &'a BackendApi,
-        writes: bool,
-        origin: Option<Origin>,
-        on_progress: Option<OnProgress>,
+        options: &'a RunOptions,
+        origin: Origin,
     ) -> Result<Self, ImportError> {
-        let instance_id = sync.check_instance(api).await?;
-        let lease = writes.then(Lease::new);
-        if let Some(lease) = &lease {
-            sync.acquire(lease).await?;
-            sync.adopt(&instance_id).await?;
+        let mut run = Self {
+            sync,
+            api,
+            lease: (!options.dry_run).then(Lease::new),
+            origin: options.hooks.then_some(origin),
+            options,
+            // An import that writes nothing reports only numbers, because most objects may be missing.
+            lists_drift: origin == Origin::Reconcile,
+            instance_id: String::new(),
+            is_adopted: AtomicBool::new(false),
+        };
+        run.instance_id = run.unless_stopped(sync.check_instance(api)).await?;
+        if let Some(lease) = &run.lease {
+            run.unless_stopped(sync.acquire(lease)).await?;
         }
-        Ok(Self { sync, api, lease, origin, on_progress, instance_id })
+        Ok(run)
     }
 
     /// Gives the lease back, also after an error.
-    pub(super) async fn end<T>(self, result: Result<T, ImportError>) -> Result<T, ImportError> {
-        if let Some(lease) = &self.lease {
-            let given_back = self.sync.give_back(lease).await;
+    pub(super) async fn end<T>(mut self, result: Result<T, ImportError>) -> Result<T, ImportError> {
+        if let Some(lease) = self.lease.take() {
+            let given_back = self.sync.give_back(&lease).await;
             if result.is_ok() {
                 given_back?;
             }
         }
         result
+    }
+
+    /// Waits for work that can be dropped. Returns an error if the run is stopped first.
+    async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, ImportError>>,
+    ) -> Result<T, ImportError> {
+        let Some(stop) = &self.options.until else { return work.await };
+        match select(stop.clone(), pin!(work)).await {
+            Either::Left(_) => Err(ImportError::Stopped),
+            Either::Right((done, _)) => done,
+        }
     }
 
     /// Waits for an answer of the API, and renews the lease until it arrives.
@@ -83,7 +113,8 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
     ) -> Result<T, ImportError> {
         let mut answer = pin!(answer);
         loop {
-            match tokio::time::timeout(RENEWAL, &mut answer).await {
+            let answered = async { Ok(tokio::time::timeout(RENEWAL, &mut answer).await) };
+            match self.unless_stopped(answered).await? {
                 Ok(answer) => return Ok(answer?),
                 Err(_) => self.keep().await?,
             }
@@ -106,7 +137,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         &self,
         report: &mut TableReport,
         resume: Option<Cursor>,
-        position: Option<&Position>,
+        position: Option<&SavedPosition>,
     ) -> Result<Option<Listing>, ImportError> {
         let mut listing = self.api.list(report.resource, resume);
         let mut next = self.next(&mut listing).await;
@@ -119,9 +150,13 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
                 page => page?,
             };
             let Some(page) = page else {
+                report.seen += listing.without_id();
+                report.unreadable += listing.without_id();
                 report.unlisted = listing.missing();
                 return Ok(Some(listing));
             };
+            report.seen += page.observations.len() as u64 + page.unreadable;
+            report.expected = page.total.or(report.expected);
             // The next page arrives while this one is written. If it does not arrive, this one is written anyway.
             let arriving = async { Ok(self.next(&mut listing).await) };
             ((), next) = try_join(self.take(report, page, position), arriving).await?;
@@ -135,10 +170,12 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
     async fn next(&self, listing: &mut Listing) -> Result<Option<ObservedPage>, ImportError> {
         let Some(page) = self.wait(listing.next()).await? else { return Ok(None) };
         let (entity, settings) = (listing.resource().entity(), self.sync.settings().clone());
-        let cursor = listing.cursor();
-        let observing = spawn_blocking(move || ObservedPage { cursor, ..observe_page(entity, &page, &settings) });
+        let (cursor, recent) = (listing.cursor(), listing.started_at().saturating_sub(millis(RECENT)));
+        let observing =
+            spawn_blocking(move || ObservedPage { cursor, recent, ..observe_page(entity, &page, &settings) });
         // The task is not canceled, unless the runtime ends, and then this future ends too.
-        let stopped = |_| ImportError::Sync(SyncError::undecodable("the runtime is shutting down".to_owned()));
+        let stopped =
+            |_| ImportError::Sync(SyncError::undecodable("the runtime is shutting down".to_owned()));
         observing.await.map(Some).map_err(stopped)
     }
 
@@ -146,28 +183,28 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         &self,
         report: &mut TableReport,
         page: ObservedPage,
-        position: Option<&Position>,
+        position: Option<&SavedPosition>,
     ) -> Result<(), ImportError> {
-        report.seen += page.observations.len() as u64 + page.unreadable;
         report.unreadable += page.unreadable;
-        report.expected = page.total.or(report.expected);
+        let observations = self.leave_to_events(report, page.observations, page.recent).await?;
         if self.lease.is_none() {
-            return self.note(report, page.observations).await;
+            for (observation, comparison) in self.compare(report.resource, observations).await? {
+                report.note(&observation.id, comparison, self.lists_drift);
+            }
+            return Ok(());
         }
         let position = page.cursor.zip(position);
-        let mut pieces = pieces(page.observations).peekable();
+        let mut pieces = pieces(observations).peekable();
         loop {
+            self.unless_stopped(async { Ok(()) }).await?;
             let piece = pieces.next().unwrap_or_default();
             let mut transaction = self.transaction().await?;
             let entity = report.resource.entity();
             let counts = self.sync.write_listed(&mut transaction, entity, piece, self.origin).await?;
             let is_last = pieces.peek().is_none();
             if is_last && let Some((cursor, position)) = &position {
-                let position = Position {
-                    complete: position.complete.clone(),
-                    users: Some(cursor.clone()),
-                    seen: report.seen,
-                };
+                let users = Some(cursor.clone());
+                let position = SavedPosition { users, seen: report.seen, ..(*position).clone() };
                 self.sync.remember(&mut transaction, POSITION, &position.encoded()).await?;
             }
             transaction.commit().await?;
@@ -179,21 +216,41 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
     }
 
     /// Compares objects with their rows without writing.
-    async fn note(
+    async fn compare(
+        &self,
+        resource: Resource,
+        observations: Vec<Observation>,
+    ) -> Result<Vec<(Observation, Comparison)>, ImportError> {
+        let mut compared = Vec::with_capacity(observations.len());
+        for piece in pieces(observations) {
+            let mut transaction = self.sync.begin().await?;
+            let comparisons = self.sync.compare(&mut transaction, resource.entity(), &piece).await?;
+            transaction.commit().await?;
+            compared.extend(piece.into_iter().zip(comparisons));
+        }
+        Ok(compared)
+    }
+
+    /// Leaves missing and outdated objects that have just changed to their events, if this run does not call the
+    /// hook. An event whose object is already in its row does not call the hook either. Returns the other objects.
+    async fn leave_to_events(
         &self,
         report: &mut TableReport,
         observations: Vec<Observation>,
-    ) -> Result<(), ImportError> {
-        for piece in pieces(observations) {
-            let mut transaction = self.sync.begin().await?;
-            let entity = report.resource.entity();
-            let comparisons = self.sync.compare(&mut transaction, entity, &piece).await?;
-            transaction.commit().await?;
-            for (observation, comparison) in piece.iter().zip(comparisons) {
-                report.note(&observation.id, comparison);
+        recent: i64,
+    ) -> Result<Vec<Observation>, ImportError> {
+        if self.sync.hook().is_none() || self.origin.is_some() {
+            return Ok(observations);
+        }
+        let is_recent = |observation: &Observation| matches!(&observation.observed, Observed::Version { order, .. } if order.updated_at >= recent);
+        let (recent, mut others) = observations.into_iter().partition(is_recent);
+        for (observation, comparison) in self.compare(report.resource, recent).await? {
+            match comparison {
+                Comparison::Missing | Comparison::Stale => report.left_to_events += 1,
+                _ => others.push(observation),
             }
         }
-        Ok(())
+        Ok(others)
     }
 
     /// Writes an object that a look has found, or only compares it.
@@ -205,23 +262,39 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
     ) -> Result<(), ImportError> {
         let page = Page { objects: vec![object], total: report.expected, read_at };
         let page = observe_page(report.resource.entity(), &page, self.sync.settings());
+        // Clerk counts the object, although no page contained it.
+        report.unlisted = report.unlisted.saturating_sub(1);
         self.take(report, page, None).await
     }
 
     /// Begins a transaction of this run, which must own the lease.
     pub(super) async fn transaction(&self) -> Result<Transaction<'static, DB>, ImportError> {
         let mut transaction = self.sync.begin().await?;
-        if let Some(lease) = &self.lease
-            && !self.sync.renew_in(&mut transaction, lease).await?
-        {
-            return Err(ImportError::LeaseLost);
+        if let Some(lease) = &self.lease {
+            if !self.sync.renew_in(&mut transaction, lease).await? {
+                return Err(ImportError::LeaseLost);
+            }
+            if !self.is_adopted.load(Ordering::Relaxed) {
+                self.sync.adopt(&mut transaction, &self.instance_id).await?;
+                self.is_adopted.store(true, Ordering::Relaxed);
+            }
         }
         Ok(transaction)
     }
 
     pub(super) fn show(&self, report: &TableReport) {
-        if let Some(on_progress) = &self.on_progress {
+        if let Some(on_progress) = &self.options.on_progress {
             on_progress(&report.progress());
+        }
+    }
+}
+
+impl<DB: SyncDatabase> Drop for Run<'_, DB> {
+    /// Gives the lease back if the run is dropped before its end, unless the runtime ends too.
+    fn drop(&mut self) {
+        if let (Some(lease), Ok(runtime)) = (self.lease.take(), Handle::try_current()) {
+            let sync = self.sync.clone();
+            runtime.spawn(async move { sync.give_back(&lease).await });
         }
     }
 }
@@ -235,6 +308,8 @@ struct ObservedPage {
     total: Option<u64>,
     /// The last user of the page.
     cursor: Option<Cursor>,
+    /// The time from which a change is recent, on Clerk's clock.
+    recent: i64,
 }
 
 fn observe_page(entity: Entity, page: &Page, settings: &Settings) -> ObservedPage {
@@ -249,7 +324,7 @@ fn observe_page(entity: Entity, page: &Page, settings: &Settings) -> ObservedPag
             }
         }
     }
-    ObservedPage { observations, unreadable, total: page.total, cursor: None }
+    ObservedPage { observations, unreadable, total: page.total, cursor: None, recent: i64::MAX }
 }
 
 #[cfg(feature = "tracing")]
@@ -265,6 +340,11 @@ fn warn_unreadable(entity: Entity, id: &str, error: &SyncError) {
 
 #[cfg(not(feature = "tracing"))]
 const fn warn_unreadable(_: Entity, _: &str, _: &SyncError) {}
+
+/// Returns a duration in milliseconds.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Splits observations into the transactions that write them.
 fn pieces(observations: Vec<Observation>) -> impl Iterator<Item = Vec<Observation>> {
@@ -297,22 +377,31 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let key = api.instance().await?.id;
         let expected = self.settings().instance_id.as_deref().map(str::to_owned);
         let remembered = self.recall(INSTANCE).await?;
+        let is_known = expected.is_some() || remembered.is_some();
         match expected.into_iter().chain(remembered).find(|tables| *tables != key) {
             Some(tables) => Err(ImportError::OtherInstance { tables, key }),
-            None => Ok(key),
+            None if is_known || self.is_related(api).await? => Ok(key),
+            None => Err(ImportError::UnrelatedInstance { key }),
         }
     }
 
-    /// Remembers the instance whose objects the tables contain.
-    async fn adopt(&self, instance_id: &str) -> Result<(), ImportError> {
-        let mut transaction = self.begin().await?;
-        if self.recall_in(&mut transaction, INSTANCE).await?.is_none() {
-            self.remember(&mut transaction, INSTANCE, instance_id).await?;
+    /// Returns whether a user or an organization of the tables exists in the instance of the secret key, or the
+    /// tables contain none. Only events filled these tables, and events do not tell whose they are.
+    async fn is_related(&self, api: &BackendApi) -> Result<bool, ImportError> {
+        let mut is_related = true;
+        for resource in [Resource::Users, Resource::Organizations] {
+            let rows = self.rows_after(resource.entity(), "", Bounds::NONE).await?;
+            is_related &= rows.is_empty();
+            for piece in rows.chunks(MAX_IDS) {
+                let ids: Vec<&str> = piece.iter().map(|row| &*row.id).collect();
+                match api.existing(resource, &ids).await {
+                    Ok(page) if page.objects.is_empty() => {}
+                    Ok(_) => return Ok(true),
+                    Err(error) if error.is_feature_off() => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
-        Ok(transaction.commit().await?)
+        Ok(is_related)
     }
-}
-
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
 }

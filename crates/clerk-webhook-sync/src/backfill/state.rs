@@ -13,6 +13,7 @@ use crate::apply::batch::text_of;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{Cursor, Resource};
 use crate::backfill::error::ImportError;
+use crate::backfill::run::millis;
 use crate::error::SyncError;
 use crate::schema::statements::StateStatements;
 use crate::sync::ClerkSync;
@@ -39,9 +40,16 @@ const LEASE_TIME: Duration = Duration::from_secs(15);
 /// How often the owner renews the lease.
 pub(super) const RENEWAL: Duration = Duration::from_secs(4);
 
+/// How long an interrupted import can be continued, in milliseconds. The rows of its complete tables age.
+const POSITION_TIME: i64 = 24 * 60 * 60 * 1000;
+
 /// How far an import has come.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Position {
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct SavedPosition {
+    /// When the import began.
+    pub(super) began_at: i64,
+    /// The names of the tables that the import includes.
+    pub(super) tables: BTreeSet<String>,
     /// The names of the tables that are complete.
     pub(super) complete: BTreeSet<String>,
     /// The last imported user.
@@ -50,7 +58,19 @@ pub(super) struct Position {
     pub(super) seen: u64,
 }
 
-impl Position {
+impl SavedPosition {
+    /// Returns the position of an import that begins now.
+    pub(super) fn new(tables: BTreeSet<String>) -> Self {
+        let began_at = Timestamp::now().as_millis();
+        Self { began_at, tables, complete: BTreeSet::new(), users: None, seen: 0 }
+    }
+
+    /// Returns whether an import that begins now can continue from this position.
+    pub(super) fn precedes(&self, now: &Self) -> bool {
+        let age = now.began_at.saturating_sub(self.began_at);
+        self.tables == now.tables && (0..POSITION_TIME).contains(&age)
+    }
+
     /// Encodes the position. The encoding cannot fail.
     pub(super) fn encoded(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -127,29 +147,28 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Takes the lease. If another run owns it, waits until the lease ends, unless that run renews it.
     pub(super) async fn acquire(&self, lease: &Lease) -> Result<(), ImportError> {
         let mut known = None;
-        // A lease without renewals ends within this number of seconds.
-        for _ in 0..LEASE_TIME.as_secs() + 2 {
-            if self.renew(lease).await? {
-                return Ok(());
-            }
-            let end = self.lease_end().await?;
-            if end.is_some() && known.is_some_and(|known| end > known) {
+        for seconds in 0..LEASE_TIME.as_secs() + 2 {
+            let mut transaction = self.begin().await?;
+            let mut is_owner = self.renew_in(&mut transaction, lease).await?;
+            let statement = self.statements().state.read.clone();
+            let rows = self.fetch(&mut transaction, statement, &[Value::text(LEASE)]).await?;
+            let end = rows.first().map(|row| DB::get(row, "updated_at", Kind::Integer)).transpose()?;
+            let end = end.and_then(|end| end.as_integer()).unwrap_or(0);
+            if !is_owner && known.is_some_and(|known| end > known) {
                 break;
+            }
+            // The owner has not renewed its lease for as long as a lease lasts. Its clock was ahead.
+            if !is_owner && seconds >= LEASE_TIME.as_secs() {
+                is_owner = self.take_in(&mut transaction, lease, end.saturating_add(1)).await?;
+            }
+            transaction.commit().await?;
+            if is_owner {
+                return Ok(());
             }
             known = Some(end);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Err(ImportError::AlreadyRunning)
-    }
-
-    /// Returns when the lease ends.
-    async fn lease_end(&self) -> Result<Option<i64>, SyncError> {
-        let mut transaction = self.begin().await?;
-        let statement = self.statements().state.read.clone();
-        let rows = self.fetch(&mut transaction, statement, &[Value::text(LEASE)]).await?;
-        transaction.commit().await?;
-        let end = rows.first().map(|row| DB::get(row, "updated_at", Kind::Integer)).transpose()?;
-        Ok(end.and_then(|end| end.as_integer()))
     }
 
     /// Renews the lease, and returns whether this run owns it.
@@ -165,11 +184,20 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         connection: &mut DB::Connection,
         lease: &Lease,
     ) -> Result<bool, SyncError> {
-        let now = Timestamp::now().as_millis();
-        let end = now.saturating_add(i64::try_from(LEASE_TIME.as_millis()).unwrap_or(i64::MAX));
+        self.take_in(connection, lease, Timestamp::now().as_millis()).await
+    }
+
+    /// Takes or renews the lease if this run owns it, or if it ends before a time.
+    async fn take_in(
+        &self,
+        connection: &mut DB::Connection,
+        lease: &Lease,
+        before: i64,
+    ) -> Result<bool, SyncError> {
+        let end = Timestamp::now().as_millis().saturating_add(millis(LEASE_TIME));
         let StateStatements { lease: statement, .. } = &self.statements().state;
         // `updated_at` is the end of the lease.
-        let parameters = [Value::text(LEASE), Value::text(&lease.owner), end.into(), now.into()];
+        let parameters = [Value::text(LEASE), Value::text(&lease.owner), end.into(), before.into()];
         Ok(self.execute(connection, statement.clone(), &parameters).await? > 0)
     }
 
@@ -186,6 +214,16 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let mut transaction = self.begin().await?;
         self.execute(&mut transaction, statement, &parameters).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// Remembers the instance whose objects the tables contain, in the transaction that first writes them.
+    pub(super) async fn adopt(&self, connection: &mut DB::Connection, key: &str) -> Result<(), ImportError> {
+        match self.recall_in(connection, INSTANCE).await? {
+            // A run with another key was faster.
+            Some(tables) if tables != key => Err(ImportError::OtherInstance { tables, key: key.to_owned() }),
+            Some(_) => Ok(()),
+            None => Ok(self.remember(connection, INSTANCE, key).await?),
+        }
     }
 
     /// Returns a remembered value.
@@ -222,5 +260,25 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub(super) async fn forget(&self, connection: &mut DB::Connection, name: &str) -> Result<(), SyncError> {
         self.execute(connection, self.statements().state.forget.clone(), &[Value::text(name)]).await?;
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lease_of_a_crashed_owner_whose_clock_was_ahead_is_taken() {
+        let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let sync = ClerkSync::<sqlx::Sqlite>::new(pool.connect("sqlite::memory:").await.unwrap());
+        sync.migrate().await.unwrap();
+        let (crashed, lease) = (Lease::new(), Lease::new());
+        assert!(sync.renew(&crashed).await.unwrap());
+        sqlx::raw_sql("UPDATE clerk_sync_state SET updated_at = updated_at + 60000")
+            .execute(sync.pool())
+            .await
+            .unwrap();
+        sync.acquire(&lease).await.unwrap();
+        assert!(sync.renew(&lease).await.unwrap() && !sync.renew(&crashed).await.unwrap());
     }
 }

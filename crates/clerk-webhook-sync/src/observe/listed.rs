@@ -2,7 +2,7 @@
 
 use clerk_webhook_core::{Event, MessageId, Timestamp};
 
-use super::{Observation, Observed, observe};
+use super::{Observation, Observed, Rank, observe};
 use crate::error::SyncError;
 use crate::schema::tables::Entity;
 use crate::settings::Settings;
@@ -26,11 +26,14 @@ pub(crate) fn observe_listed(
     let observations = observe(&event, settings)?.map_err(|reason| unreadable(&reason.to_string()))?;
     // The other observations are copies of objects that the API lists too.
     let mut observation = observations.into_iter().last().ok_or_else(|| unreadable("it has no id"))?;
-    if entity == Entity::Invitations
-        && let Observed::Version { order, .. } = &mut observation.observed
-    {
-        // Only the event of an acceptance contains the user's id. An event about the same version must win.
-        order.event_at = 0;
+    if let Observed::Version { order, .. } = &mut observation.observed {
+        if order.rank == Rank::Copy {
+            return Err(unreadable("it is incomplete"));
+        }
+        if entity == Entity::Invitations {
+            // Only the event of an acceptance contains the user's id. An event about the same version must win.
+            order.event_at = 0;
+        }
     }
     Ok(observation)
 }

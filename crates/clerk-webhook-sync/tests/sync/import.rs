@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use clerk_webhook_sync::{
-    BackendApi, BackfillOptions, Change, ClerkSync, DriftKind, ImportError, ImportState, Origin,
+    Applied, BackendApi, BackfillOptions, Change, ClerkSync, DriftKind, ImportError, ImportState, Origin,
     ReconcileOptions, Refreshed, Report, Resource, Skipped, TableReport, TransportError,
 };
 use clerk_webhook_test::{FakeBackendApi, History, ObjectKind, Scenario};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
+use serde_json::Value;
 
-use crate::databases::{Engine, T, event, on_both_engines, user};
+use crate::databases::{Engine, T, event, membership, on_both_engines, organization, user};
 use crate::hooks::recording;
 
 on_both_engines!(
@@ -25,8 +27,21 @@ on_both_engines!(
     a_row_that_is_written_during_the_look_is_kept,
     too_many_deletions_are_refused_before_the_first_tombstone,
     an_empty_list_over_a_filled_table_is_refused,
+    a_small_table_can_become_empty,
     the_key_of_another_instance_is_refused,
+    a_key_that_knows_no_row_of_the_tables_is_refused,
+    a_list_without_any_known_row_proves_no_deletion,
     the_tables_remember_their_instance,
+    the_first_of_two_keys_owns_the_tables,
+    a_feature_that_is_turned_off_during_the_looks_deletes_nothing,
+    memberships_of_a_found_organization_count_as_deletions,
+    a_membership_of_an_unknown_organization_is_deleted_with_it,
+    a_table_with_doubts_is_not_complete,
+    an_object_that_is_found_by_its_id_is_not_unlisted,
+    changes_of_the_last_minutes_are_left_to_their_events,
+    an_import_of_other_tables_begins_again,
+    a_run_stops_when_it_is_told_to,
+    a_dropped_run_gives_its_lease_back,
     a_feature_that_is_off_is_skipped_without_tombstones,
     forgotten_users_stay_forgotten,
     an_interrupted_import_continues,
@@ -71,6 +86,35 @@ fn api_with(
         async move { Ok::<_, TransportError>(response) }
     };
     BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap()
+}
+
+/// Returns a client whose answers a function can replace.
+fn api_through(
+    clerk: &FakeBackendApi,
+    replace: impl Fn(&Request<()>, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+) -> BackendApi {
+    let clerk = clerk.clone();
+    let send = move |request: Request<()>| {
+        let response = replace(&request, clerk.answer(&authorized(&request)));
+        async move { Ok::<_, TransportError>(response) }
+    };
+    BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap()
+}
+
+fn authorized(request: &Request<()>) -> Request<()> {
+    let mut request = request.clone();
+    let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
+    request.headers_mut().insert("authorization", key);
+    request
+}
+
+/// Changes the JSON of an answer.
+fn edited(response: Response<Bytes>, edit: impl FnOnce(&mut Value)) -> Response<Bytes> {
+    response.map(|body| {
+        let mut json = serde_json::from_slice(&body).unwrap();
+        edit(&mut json);
+        json.to_string().into()
+    })
 }
 
 async fn import<DB: Engine>(sync: &ClerkSync<DB>, api: &BackendApi) -> Report {
@@ -149,7 +193,7 @@ async fn a_dry_run_reports_what_is_missing_and_writes_nothing<DB: Engine>(sync: 
     let report = sync.backfill(&api(&clerk), BackfillOptions::default().dry_run(true)).await.unwrap();
     let users = table(&report, Resource::Users);
     assert_eq!(users.inserted, count(&clerk, ObjectKind::User));
-    assert!(users.drift.iter().all(|drift| drift.kind == DriftKind::Missing));
+    assert!(users.drift.is_empty());
     assert!(rows(&sync, "SELECT id FROM clerk_users").await.is_empty());
     assert!(rows(&sync, "SELECT name FROM clerk_sync_state").await.is_empty());
 
@@ -324,11 +368,59 @@ async fn too_many_deletions_are_refused_before_the_first_tombstone<DB: Engine>(s
 
 async fn an_empty_list_over_a_filled_table_is_refused<DB: Engine>(sync: ClerkSync<DB>) {
     let empty = FakeBackendApi::from_events(Vec::new());
+    let sync = sync.instance_id(&empty.instance_id());
     add_surplus(&sync, 1).await;
-    let error = sync.reconcile(&api(&empty), ReconcileOptions::default()).await.unwrap_err();
+    let options = ReconcileOptions::default().max_tombstones(0);
+    let error = sync.reconcile(&api(&empty), options).await.unwrap_err();
     assert!(matches!(error, ImportError::EmptyList { resource: Resource::Users, rows: 1, .. }), "{error}");
     assert!(error.is_refusal());
     assert!(sync.user("user_gone0").await.unwrap().is_some());
+}
+
+async fn a_small_table_can_become_empty<DB: Engine>(sync: ClerkSync<DB>) {
+    let empty = FakeBackendApi::from_events(Vec::new());
+    empty.pass(Duration::from_secs(200 * 365 * 86_400));
+    let sync = sync.instance_id(&empty.instance_id());
+    add_surplus(&sync, 1).await;
+    let report = sync.reconcile(&api(&empty), ReconcileOptions::default()).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 1);
+}
+
+/// Events filled the tables, and no run has remembered their instance.
+async fn a_key_that_knows_no_row_of_the_tables_is_refused<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    add_surplus(&sync, 120).await;
+    for error in [
+        sync.backfill(&api(&clerk), BackfillOptions::default()).await.unwrap_err(),
+        sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap_err(),
+        sync.reconcile(&api(&clerk), ReconcileOptions::default().dry_run(true)).await.unwrap_err(),
+        sync.refresh(&api(&clerk), "user_gone0").await.unwrap_err(),
+    ] {
+        assert!(error.is_refusal(), "{error}");
+        let ImportError::UnrelatedInstance { key, .. } = error else { panic!("{error}") };
+        assert_eq!(key, clerk.instance_id());
+    }
+    assert_eq!(rows(&sync, "SELECT id FROM clerk_active_users").await.len(), 120);
+    assert!(rows(&sync, "SELECT name FROM clerk_sync_state").await.is_empty());
+
+    let (id, object) = clerk.objects(ObjectKind::User).into_iter().next().unwrap();
+    sync.apply(&event("user.created", T, object)).await.unwrap();
+    assert_eq!(sync.refresh(&api(&clerk), &id).await.unwrap(), Refreshed::Updated);
+    import(&sync, &api(&clerk)).await;
+    assert_eq!(sync.import_state().await.unwrap().instance_id, Some(clerk.instance_id()));
+}
+
+/// A table whose rows are all unknown to Clerk may be of another instance, even if another table is not.
+async fn a_list_without_any_known_row_proves_no_deletion<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    add_surplus(&sync, 2).await;
+    let sync = sync.instance_id(&clerk.instance_id());
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    let users = table(&report, Resource::Users);
+    assert_eq!((users.tombstoned, users.unconfirmed), (0, 2));
+    assert!(!report.is_in_step());
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 2);
 }
 
 async fn the_key_of_another_instance_is_refused<DB: Engine>(sync: ClerkSync<DB>) {
@@ -357,6 +449,251 @@ async fn the_tables_remember_their_instance<DB: Engine>(sync: ClerkSync<DB>) {
     ] {
         let ImportError::OtherInstance { tables, key, .. } = error else { panic!("{error}") };
         assert_eq!((tables, key.as_str()), (clerk.instance_id(), "ins_other"));
+    }
+}
+
+/// Both keys pass the check before the tables have an owner.
+async fn the_first_of_two_keys_owns_the_tables<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let other = clerk.clone();
+    let second = FakeBackendApi::new(&history()).with_instance_id("ins_other");
+    second.pass(LATER);
+    let object = clerk.objects(ObjectKind::User).into_values().next().unwrap();
+    sync.apply(&event("user.created", T, object)).await.unwrap();
+    let (first, answers) = (sync.clone(), second.clone());
+    let send = move |request: Request<()>| {
+        let response = answers.answer(&authorized(&request));
+        let is_check = request.uri().query().is_some_and(|query| query.contains("user_id="));
+        let (first, other) = (first.clone(), other.clone());
+        async move {
+            if is_check {
+                import(&first, &api(&other)).await;
+            }
+            Ok::<_, TransportError>(response)
+        }
+    };
+    let late = BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap();
+    let error = sync.reconcile(&late, ReconcileOptions::default()).await.unwrap_err();
+    let ImportError::OtherInstance { tables, key, .. } = error else { panic!("{error}") };
+    assert_eq!((tables, key.as_str()), (clerk.instance_id(), "ins_other"));
+    // The lease was given back.
+    assert!(import(&sync, &api(&clerk)).await.is_in_step());
+}
+
+async fn a_feature_that_is_turned_off_during_the_looks_deletes_nothing<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    sync.apply(&event("organization.created", T, organization("org_gone", "Gone", T))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let off = clerk.clone();
+    let api = api_through(&clerk, move |request, response| {
+        if request.uri().path().ends_with("/organizations/org_gone") {
+            // Clones share the settings.
+            drop(off.clone().without(ObjectKind::Organization));
+            return off.answer(&authorized(request));
+        }
+        response
+    });
+    let error = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap_err();
+    assert!(matches!(&error, ImportError::Api(error) if error.is_feature_off()), "{error}");
+    assert!(sync.organization("org_gone").await.unwrap().is_some());
+}
+
+/// The list lacks the organization, so its memberships are not counted before the look.
+async fn memberships_of_a_found_organization_count_as_deletions<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    clerk.pass(LATER);
+    let id = first(&clerk, ObjectKind::Organization);
+    let members = clerk.objects(ObjectKind::OrganizationMembership);
+    let is_member = |user: &String| {
+        let is_of = |member: &Value| member["public_user_data"]["user_id"] == **user;
+        members.values().any(|member| member["organization"]["id"] == *id && is_of(member))
+    };
+    let users: Vec<_> = clerk.objects(ObjectKind::User).into_keys().filter(|id| !is_member(id)).collect();
+    for user in &users[..4] {
+        let data = membership(&format!("orgmem_gone_{user}"), &id, user, T);
+        sync.apply(&event("organizationMembership.created", T, data)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let api = api_through(&clerk, move |request, response| match request.uri().path() {
+        path if path.ends_with("/organizations") => edited(response, |list| {
+            list["data"].as_array_mut().unwrap().retain(|organization| organization["id"] != id.as_str());
+        }),
+        _ => response,
+    });
+    let options = ReconcileOptions::default().max_tombstones(3);
+    let error = sync.reconcile(&api, options).await.unwrap_err();
+    let ImportError::TooManyDeletions { resource: Resource::Memberships, surplus: 4, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(rows(&sync, "SELECT id FROM clerk_memberships WHERE deleted_at IS NOT NULL").await.is_empty());
+}
+
+/// The organization was created after its list and deleted, and its events were lost.
+async fn a_membership_of_an_unknown_organization_is_deleted_with_it<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    let data = membership("orgmem_gone", "org_gone", &first(&clerk, ObjectKind::User), T);
+    sync.apply(&event("organizationMembership.created", T, data)).await.unwrap();
+    <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_organizations WHERE id = 'org_gone'").await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    let memberships = table(&report, Resource::Memberships);
+    assert_eq!((memberships.tombstoned, memberships.unconfirmed), (1, 0));
+}
+
+async fn a_table_with_doubts_is_not_complete<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let one_more = api_through(&clerk, |request, response| match request.uri().path() {
+        path if path.ends_with("/users/count") => edited(response, |count| {
+            count["total_count"] = (count["total_count"].as_u64().unwrap() + 1).into()
+        }),
+        _ => response,
+    });
+    let without_id = api_through(&clerk, |request, response| match request.uri().path() {
+        path if path.ends_with("/users") => edited(response, |users| {
+            if let Some(user) = users.get_mut(0) {
+                user["id"] = Value::Null;
+            }
+        }),
+        _ => response,
+    });
+    let partial = api_through(&clerk, |request, response| match request.uri().path() {
+        path if path.ends_with("/users") => edited(response, |users| {
+            if let Some(user) = users.get_mut(0) {
+                user.as_object_mut().unwrap().remove("email_addresses");
+            }
+        }),
+        _ => response,
+    });
+    for (api, doubts) in [(one_more, (1, 0)), (without_id, (0, 1)), (partial, (0, 1))] {
+        let report = import(&sync, &api).await;
+        let users = table(&report, Resource::Users);
+        assert_eq!((users.unlisted, users.unreadable), doubts);
+        let report = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap();
+        assert!(!report.is_in_step());
+        let state = sync.import_state().await.unwrap();
+        assert_eq!((state.backfilled_at, state.reconciled_at.get(&Resource::Users)), (None, None));
+        assert!(state.reconciled_at.contains_key(&Resource::Organizations));
+    }
+    import(&sync, &api(&clerk)).await;
+    assert!(sync.import_state().await.unwrap().backfilled_at.is_some());
+}
+
+/// Paging can hide an object.
+async fn an_object_that_is_found_by_its_id_is_not_unlisted<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    clerk.pass(LATER);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let id = first(&clerk, ObjectKind::User);
+    let api = api_through(&clerk, move |request, response| {
+        let is_list = request.uri().path().ends_with("/users")
+            && !request.uri().query().is_some_and(|query| query.contains("user_id="));
+        match is_list {
+            true => edited(response, |users| users.as_array_mut().unwrap().retain(|user| user["id"] != *id)),
+            false => response,
+        }
+    });
+    let report = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap();
+    let users = table(&report, Resource::Users);
+    let number = count(&clerk, ObjectKind::User);
+    assert_eq!((users.seen, users.expected, users.unlisted), (number - 1, Some(number), 0));
+    assert!(report.is_in_step(), "{report:?}");
+}
+
+/// A user signs up during the import. The event arrives later, and its hook must run.
+async fn changes_of_the_last_minutes_are_left_to_their_events<DB: Engine>(sync: ClerkSync<DB>) {
+    let history = history();
+    let events = history.events();
+    let last = events.iter().rposition(|event| event.event_type() == "user.created").unwrap();
+    let clerk = FakeBackendApi::from_events(events[..=last].to_vec());
+    clerk.advance_to(last + 1);
+    let users = clerk.objects(ObjectKind::User);
+    let last = users.values().max_by_key(|user| user["updated_at"].as_i64()).unwrap().clone();
+    let id = last["id"].as_str().unwrap();
+    let (sync, recorded) = recording(sync);
+
+    let report = import(&sync, &api(&clerk)).await;
+    let left = table(&report, Resource::Users).left_to_events;
+    assert!(left > 0 && left < users.len() as u64 && !report.is_in_step(), "{report:?}");
+    assert_eq!(sync.user(id).await.unwrap(), None);
+    let at = last["updated_at"].as_i64().unwrap();
+    assert_eq!(sync.apply(&event("user.created", at, last.clone())).await.unwrap(), Applied::Inserted);
+    assert_eq!(recorded.lock().unwrap().len(), 1);
+
+    clerk.pass(LATER);
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).left_to_events, 0);
+    assert_eq!(recorded.lock().unwrap().len(), 1);
+    assert!(compare(&sync, &api(&clerk)).await.is_in_step());
+}
+
+async fn an_import_of_other_tables_begins_again<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let fails = api_with(&clerk, |request| !request.uri().path().ends_with("/organizations"));
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let options = BackfillOptions::default().resources([Resource::Users]);
+    let report = sync.backfill(&api(&clerk), options).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).skipped, None);
+
+    // A position of two days ago.
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let saved = rows(&sync, "SELECT value FROM clerk_sync_state WHERE name = 'backfill_position'").await;
+    let mut saved: Value = serde_json::from_str(&saved[0]).unwrap();
+    saved["began_at"] = (saved["began_at"].as_i64().unwrap() - 2 * 86_400_000).into();
+    let update = format!("UPDATE clerk_sync_state SET value = '{saved}' WHERE name = 'backfill_position'");
+    <DB as Engine>::run(sync.pool(), &update).await;
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).skipped, None);
+}
+
+/// Returns a client that never receives the list of organizations, and the moment when it has asked for it.
+fn hanging_api(clerk: &FakeBackendApi) -> (BackendApi, Arc<tokio::sync::Notify>) {
+    let asked = Arc::new(tokio::sync::Notify::new());
+    let (clerk, notify) = (clerk.clone(), Arc::clone(&asked));
+    let send = move |request: Request<()>| {
+        let response = clerk.answer(&authorized(&request));
+        let hangs = request.uri().path().ends_with("/organizations");
+        let notify = Arc::clone(&notify);
+        async move {
+            if hangs {
+                notify.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, TransportError>(response)
+        }
+    };
+    (BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap(), asked)
+}
+
+async fn a_run_stops_when_it_is_told_to<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let (hanging, asked) = hanging_api(&clerk);
+    let options = BackfillOptions::default().until(async move { asked.notified().await });
+    let error = sync.backfill(&hanging, options).await.unwrap_err();
+    assert!(matches!(error, ImportError::Stopped) && !error.is_refusal(), "{error}");
+    assert_eq!(sync.import_state().await.unwrap().leased_until, None);
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).skipped, Some(Skipped::Imported));
+
+    // A run that is stopped before it begins writes nothing.
+    let options = ReconcileOptions::default().until(async {});
+    let error = sync.reconcile(&api(&clerk), options).await.unwrap_err();
+    assert!(matches!(error, ImportError::Stopped), "{error}");
+}
+
+async fn a_dropped_run_gives_its_lease_back<DB: Engine>(sync: ClerkSync<DB>) {
+    let (hanging, asked) = hanging_api(&clerk());
+    tokio::select! {
+        _ = sync.backfill(&hanging, BackfillOptions::default()) => unreachable!(),
+        () = asked.notified() => {}
+    }
+    let dropped = std::time::Instant::now();
+    while sync.import_state().await.unwrap().leased_until.is_some() {
+        assert!(dropped.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -513,6 +850,7 @@ async fn the_waitlist_is_imported_only_if_it_is_kept<DB: Engine>(sync: ClerkSync
     let options = BackfillOptions::default().resources([Resource::WaitlistEntries]);
     let report = sync.backfill(&api(&clerk), options.clone()).await.unwrap();
     assert_eq!(table(&report, Resource::WaitlistEntries).skipped, Some(Skipped::NotKept));
+    assert_eq!(sync.refresh(&api(&clerk), "wle_1").await.unwrap(), Refreshed::NotKept);
     let sync = sync.keep_waitlist();
     let report = sync.backfill(&api(&clerk), options).await.unwrap();
     let entries = count(&clerk, ObjectKind::WaitlistEntry);
