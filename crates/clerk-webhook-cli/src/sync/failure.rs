@@ -28,13 +28,18 @@ pub(crate) fn explain(error: &ImportError, prefix: &Prefix) -> Failure {
             "CLERK_SECRET_KEY belongs to {key}, these tables hold {tables}. Nothing was written. Use the key of \
              {tables}, or other tables with --prefix."
         )),
+        ImportError::UnrelatedInstance { key, .. } => Failure::Refused(format!(
+            "CLERK_SECRET_KEY belongs to {key}, and no user or organization of these tables exists there. Nothing was \
+             written. Use the key of the instance that sends the events, or other tables with --prefix. If {key} sends \
+             the events, add --instance {key}."
+        )),
         ImportError::EmptyList { resource, rows, .. } => Failure::Refused(format!(
             "Clerk lists no {resource}, but the table has {rows} rows. No row was deleted. Check CLERK_SECRET_KEY. If the \
              instance is really empty, add --force."
         )),
         ImportError::TooManyDeletions { resource, surplus, rows, .. } => Failure::Refused(format!(
-            "Clerk no longer holds {surplus} of {rows} {resource}, more than --max-tombstones allows. No row was \
-             deleted. Check CLERK_SECRET_KEY and the list of --dry-run, then raise --max-tombstones or add --force."
+            "Clerk no longer holds {surplus} of {rows} {resource}, more than --max-tombstones allows. No row of this \
+             table was deleted. Check CLERK_SECRET_KEY and the list of --dry-run, then raise --max-tombstones or add --force."
         )),
         ImportError::AlreadyRunning => Failure::Network(
             "another import or comparison is writing to these tables. Wait until it ends, then run the command again."

@@ -15,13 +15,13 @@ Let your endpoint apply events before the first import. Otherwise changes during
 `clerk-webhook reconcile`. The import and your endpoint can write at the same time: a row keeps the newest version of its \
 object. Hooks of your application are not called.
 
-If an import is interrupted, the next one continues: it skips complete tables, and continues after the last user. After a \
-crash, it waits for up to 15 s.
+If an import is interrupted, the same command continues within 24 hours: it skips complete tables, and continues after the \
+last user. After a crash, it waits for up to 15 s.
 
 CLERK_SECRET_KEY_FILE can name a file with the secret key instead.
 
 Exit codes: 0 success, 1 interrupted or incomplete, 2 incorrect usage or a wrong secret key, 3 Clerk or the database does \
-not respond, 4 the tables have another version, 5 refused, because the secret key belongs to another instance.";
+not respond, 4 the tables have another version, 5 refused, because the secret key may belong to another instance.";
 
 /// Import Clerk's users and organizations into your database
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use clerk_webhook_sync::BackfillOptions;
+use clerk_webhook_sync::{BackfillOptions, ImportError};
 
 use super::args::Args;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::send::client;
+use crate::server::shutdown::interruption;
 use crate::sync::{self, Display, IfMissing, Kind, Selection, Target};
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -24,20 +25,23 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         let mut options = BackfillOptions::default()
             .dry_run(args.dry_run)
             .restart(args.restart)
+            .until(interruption())
             .on_progress(move |progress| of_pages.page(progress));
         if let Some(resources) = selection.resources() {
             options = options.resources(resources);
         }
-        let done = sync::until_interrupted(target.backfill(&api, options)).await;
+        let done = target.backfill(&api, options).await;
         display.finish();
         target.close().await;
         match done {
-            Some(Ok(report)) => {
+            Ok(report) => {
                 let kind = Kind::Import { is_dry: args.dry_run };
                 sync::report(output, &report, kind, &target.prefix)
             }
-            Some(Err(error)) => Err(sync::explain(&error, &target.prefix)),
-            None => sync::interrupted(output, "run `clerk-webhook backfill` again to continue"),
+            Err(ImportError::Stopped) => {
+                sync::interrupted(output, "run `clerk-webhook backfill` again to continue")
+            }
+            Err(error) => Err(sync::explain(&error, &target.prefix)),
         }
     })
 }

@@ -14,7 +14,7 @@ The secret key is read from CLERK_SECRET_KEY, or .env.";
 const EXPLANATION: &str = "\
 Missing and outdated rows are written. A row is marked as deleted only if Clerk lists no such object, a second request \
 confirms it, and nobody has changed the row for 10 minutes. If a table would lose more rows than --max-tombstones and 1 % of \
-its rows, nothing is deleted, and the exit code is 5: the secret key may belong to another instance.
+its rows, none of its rows is deleted, and the exit code is 5: the secret key may belong to another instance.
 
 With ids, only these objects are read, and at most as many requests are sent.
 
@@ -44,6 +44,8 @@ pub(crate) struct Args {
     pub(super) tables: Vec<String>,
 
     /// Maximum number of deletions in a table, or 1 %
+    ///
+    /// With 0, no row may be deleted.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(super) max_tombstones: u64,
 

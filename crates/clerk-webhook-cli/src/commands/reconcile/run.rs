@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clerk_webhook_sync::{BackendApi, ReconcileOptions, Refreshed};
+use clerk_webhook_sync::{BackendApi, ImportError, ReconcileOptions, Refreshed};
 use serde_json::json;
 
 use super::args::Args;
@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::output::style::{GOOD, ODD, STRONG};
 use crate::output::{Output, printable};
 use crate::send::client;
+use crate::server::shutdown::interruption;
 use crate::sync::{self, Display, IfMissing, Kind, Selection, Target};
 
 /// The maximum length of a printed id. Clerk's ids have at most 40 characters.
@@ -50,19 +51,20 @@ async fn compare(
         .dry_run(args.dry_run)
         .max_tombstones(args.max_tombstones)
         .force(args.force)
+        .until(interruption())
         .on_progress(move |progress| of_pages.page(progress));
     if let Some(resources) = selection.resources() {
         options = options.resources(resources);
     }
-    let done = sync::until_interrupted(target.reconcile(api, options)).await;
+    let done = target.reconcile(api, options).await;
     display.finish();
     match done {
-        Some(Ok(report)) => {
+        Ok(report) => {
             let kind = Kind::Comparison { is_dry: args.dry_run };
             sync::report(output, &report, kind, &target.prefix)
         }
-        Some(Err(error)) => Err(sync::explain(&error, &target.prefix)),
-        None => sync::interrupted(output, "run `clerk-webhook reconcile` again"),
+        Err(ImportError::Stopped) => sync::interrupted(output, "run `clerk-webhook reconcile` again"),
+        Err(error) => Err(sync::explain(&error, &target.prefix)),
     }
 }
 
@@ -73,7 +75,7 @@ async fn refresh(ids: &[String], target: &Target, api: &BackendApi, output: &Out
         let shown = printable(id, LONGEST_ID);
         let result = match sync::until_interrupted(target.refresh(api, id)).await {
             Some(Ok(result)) => result,
-            Some(Err(clerk_webhook_sync::ImportError::UnknownId)) => {
+            Some(Err(ImportError::UnknownId)) => {
                 return Err(Failure::usage(format_args!(
                     "{shown} is not the id of an object in these tables. Pass an id that begins with user_, org_, \
                      orgmem_, orginv_, orgdmn_, role_, perm_, or wle_."
@@ -99,6 +101,7 @@ fn sentence(result: Refreshed) -> &'static str {
         Refreshed::Tombstoned => "deleted, because Clerk no longer holds the object",
         Refreshed::Erased => "already deleted here",
         Refreshed::NotFound => "Clerk does not hold the object, and it has no row",
+        Refreshed::NotKept => "the application does not store these objects",
         Refreshed::Unconfirmed => {
             "Clerk's answer does not prove that the object was deleted, or the row has changed within the last 10 \
              minutes. Run the command again later"
