@@ -66,7 +66,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ) -> Result<Vec<Comparison>, SyncError> {
         let read = self.statements().of(entity).batch.read.clone();
         let known = self.known(connection, entity, read, observations).await?;
-        Ok(observations.iter().map(|observation| comparison(entity.table(), observation, &known)).collect())
+        let compare = |observation: &Observation| {
+            let mut observation = observation.clone();
+            yield_to_events(&mut observation, &known);
+            comparison(entity.table(), &observation, &known)
+        };
+        Ok(observations.iter().map(compare).collect())
     }
 
     /// Writes the objects of one table that differ from their rows, at most [`PIECE`], in a transaction.
@@ -85,7 +90,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let known = self.known(connection, entity, lock, &observations).await?;
         let mut counts = Counts::default();
         let mut behind = Vec::new();
-        for observation in observations {
+        for mut observation in observations {
+            yield_to_events(&mut observation, &known);
             match comparison(entity.table(), &observation, &known) {
                 Comparison::Erased => counts.erased += 1,
                 Comparison::Equal | Comparison::Newer => counts.unchanged += 1,
@@ -243,6 +249,28 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 /// Returns the columns that are compared: all after the order, except `raw`, which contains nothing else.
 fn compared(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| column.name != "raw")
+}
+
+/// Lets an event win over a listed invitation of the same version, because only the event of an acceptance contains
+/// the user's id. An event before the list keeps this id, but not the other columns.
+fn yield_to_events(observation: &mut Observation, known: &HashMap<String, Known>) {
+    let (Entity::Invitations, Observed::Version { order, columns, .. }) =
+        (observation.entity, &mut observation.observed)
+    else {
+        return;
+    };
+    let read_at = std::mem::take(&mut order.event_at);
+    let known = known.get(&value::id(&observation.id));
+    let is_same = |known: &Order| (known.rank, known.updated_at) == (order.rank, order.updated_at);
+    if let Some(known) = known.filter(|known| is_same(&known.order) && known.order.event_at < read_at) {
+        order.event_at = known.order.event_at.saturating_add(1);
+        let names = compared(Entity::Invitations.table()).map(|column| column.name);
+        for (name, (new, old)) in names.zip(columns.iter_mut().zip(&known.columns)) {
+            if name == "user_id" && new.is_null() {
+                new.clone_from(old);
+            }
+        }
+    }
 }
 
 fn comparison(table: &Table, observation: &Observation, known: &HashMap<String, Known>) -> Comparison {

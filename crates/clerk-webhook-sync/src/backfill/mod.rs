@@ -6,5 +6,6 @@ pub(crate) mod options;
 mod reconcile;
 mod refresh;
 pub(crate) mod report;
+mod rows;
 mod run;
 pub(crate) mod state;

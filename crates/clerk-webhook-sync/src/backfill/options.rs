@@ -214,3 +214,8 @@ impl fmt::Debug for ReconcileOptions {
             .finish_non_exhaustive()
     }
 }
+
+/// Returns a duration in milliseconds.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use clerk_webhook_core::Timestamp;
 
-use crate::apply::batch::text_of;
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
-use crate::backend_api::{Absent, BackendApi, Listing, Look, MAX_IDS, Resource};
+use crate::backend_api::{BackendApi, Listing, Look, MAX_IDS, Resource};
 use crate::backfill::error::ImportError;
-use crate::backfill::options::ReconcileOptions;
+use crate::backfill::options::{ReconcileOptions, millis};
 use crate::backfill::report::{Drift, DriftKind, Report, TableReport};
-use crate::backfill::run::{Run, millis};
+use crate::backfill::rows::{Bounds, Candidate};
+use crate::backfill::run::Run;
 use crate::backfill::state::reconciled;
 use crate::error::SyncError;
 use crate::observe::{Observation, Observed};
@@ -19,45 +19,6 @@ use crate::schema::batches::CANDIDATES;
 use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
-
-/// A row whose object is in no page of the list.
-pub(super) struct Candidate {
-    pub(super) id: String,
-    organization_id: Option<String>,
-    user_id: Option<String>,
-}
-
-impl Candidate {
-    /// Returns whether the organization or the user is one of these.
-    fn goes_with(&self, parents: &HashSet<String>) -> bool {
-        [&self.organization_id, &self.user_id].into_iter().flatten().any(|id| parents.contains(id))
-    }
-
-    fn read<DB: SyncDatabase>(row: &DB::Row) -> Result<Self, SyncError> {
-        let parent =
-            |name| Ok::<_, sqlx::Error>(DB::get(row, name, Kind::Text)?.as_text().map(str::to_owned));
-        let (organization_id, user_id) = (parent("organization_id")?, parent("user_id")?);
-        Ok(Self { id: text_of::<DB>(row, "id")?, organization_id, user_id })
-    }
-
-    fn absent(&self) -> Absent<'_> {
-        let (organization_id, user_id) = (self.organization_id.as_deref(), self.user_id.as_deref());
-        Absent { id: &self.id, organization_id, user_id }
-    }
-}
-
-/// The times before which nobody may have changed a row that becomes a tombstone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// For the times of the object, on Clerk's clock.
-    pub(super) object: i64,
-    /// For the time of the row, on the clocks of the writers.
-    pub(super) row: i64,
-}
-
-impl Bounds {
-    pub(super) const NONE: Self = Self { object: i64::MAX, row: i64::MAX };
-}
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Compares the tables with the objects that Clerk holds, and repairs them.
@@ -196,21 +157,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             candidates.retain(|candidate| !existing.contains(&candidate.id));
         }
         Ok(candidates)
-    }
-
-    /// Returns the first live rows and copies after an id that are older than the bounds.
-    pub(super) async fn rows_after(
-        &self,
-        entity: Entity,
-        after: &str,
-        bounds: Bounds,
-    ) -> Result<Vec<Candidate>, SyncError> {
-        let statement = self.statements().of(entity).batch.candidates.clone();
-        let parameters = [Value::text(after), bounds.object.into(), bounds.row.into()];
-        let mut transaction = self.begin().await?;
-        let rows = self.fetch(&mut transaction, statement, &parameters).await?;
-        transaction.commit().await?;
-        rows.iter().map(Candidate::read::<DB>).collect()
     }
 
     /// Returns an error if too many objects seem to be deleted.

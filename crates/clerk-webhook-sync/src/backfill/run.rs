@@ -15,9 +15,9 @@ use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{BackendApi, BackendApiError, Cursor, Listing, MAX_IDS, Object, Page, Resource};
 use crate::backfill::error::ImportError;
-use crate::backfill::options::{ReconcileOptions, RunOptions};
-use crate::backfill::reconcile::Bounds;
+use crate::backfill::options::{ReconcileOptions, RunOptions, millis};
 use crate::backfill::report::{Skipped, TableReport};
+use crate::backfill::rows::Bounds;
 use crate::backfill::state::{INSTANCE, Lease, POSITION, RENEWAL, SavedPosition};
 use crate::error::SyncError;
 use crate::observe::listed::observe_listed;
@@ -340,11 +340,6 @@ fn warn_unreadable(entity: Entity, id: &str, error: &SyncError) {
 
 #[cfg(not(feature = "tracing"))]
 const fn warn_unreadable(_: Entity, _: &str, _: &SyncError) {}
-
-/// Returns a duration in milliseconds.
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// Splits observations into the transactions that write them.
 fn pieces(observations: Vec<Observation>) -> impl Iterator<Item = Vec<Observation>> {

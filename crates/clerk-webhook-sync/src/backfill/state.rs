@@ -13,7 +13,7 @@ use crate::apply::batch::text_of;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{Cursor, Resource};
 use crate::backfill::error::ImportError;
-use crate::backfill::run::millis;
+use crate::backfill::options::millis;
 use crate::error::SyncError;
 use crate::schema::statements::StateStatements;
 use crate::sync::ClerkSync;

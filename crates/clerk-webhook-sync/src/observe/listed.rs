@@ -25,15 +25,9 @@ pub(crate) fn observe_listed(
         .map_err(|error| unreadable(&error.to_string()))?;
     let observations = observe(&event, settings)?.map_err(|reason| unreadable(&reason.to_string()))?;
     // The other observations are copies of objects that the API lists too.
-    let mut observation = observations.into_iter().last().ok_or_else(|| unreadable("it has no id"))?;
-    if let Observed::Version { order, .. } = &mut observation.observed {
-        if order.rank == Rank::Copy {
-            return Err(unreadable("it is incomplete"));
-        }
-        if entity == Entity::Invitations {
-            // Only the event of an acceptance contains the user's id. An event about the same version must win.
-            order.event_at = 0;
-        }
+    let observation = observations.into_iter().last().ok_or_else(|| unreadable("it has no id"))?;
+    match &observation.observed {
+        Observed::Version { order, .. } if order.rank == Rank::Copy => Err(unreadable("it is incomplete")),
+        _ => Ok(observation),
     }
-    Ok(observation)
 }

@@ -841,6 +841,17 @@ async fn an_acceptance_keeps_its_user<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(table(&report, Resource::Invitations).unchanged, 1);
     let query = format!("SELECT user_id FROM clerk_invitations WHERE id = '{id}'");
     assert_eq!(rows(&sync, &query).await, ["user_1"]);
+
+    // Other columns of the same version are repaired.
+    <DB as Engine>::run(sync.pool(), "UPDATE clerk_invitations SET status = 'lost' WHERE user_id = 'user_1'")
+        .await;
+    let report = compare(&sync, &api(&clerk)).await;
+    let [drift] = &table(&report, Resource::Invitations).drift[..] else { panic!("{report:?}") };
+    assert_eq!((drift.id.as_str(), drift.kind), (id.as_str(), DriftKind::Differing));
+    sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert!(compare(&sync, &api(&clerk)).await.is_in_step());
+    let query = format!("SELECT status FROM clerk_invitations WHERE id = '{id}' AND user_id = 'user_1'");
+    assert_eq!(rows(&sync, &query).await, ["accepted"]);
 }
 
 async fn the_waitlist_is_imported_only_if_it_is_kept<DB: Engine>(sync: ClerkSync<DB>) {
