@@ -219,3 +219,21 @@ impl fmt::Debug for ReconcileOptions {
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_percent_of_the_rows_may_become_tombstones_unless_none_may() {
+        for (options, rows, expected) in [
+            (ReconcileOptions::default(), 5, 100),
+            (ReconcileOptions::default(), 20_000, 200),
+            (ReconcileOptions::default().max_tombstones(3), 1_000, 10),
+            (ReconcileOptions::default().max_tombstones(0), 1_000, 0),
+            (ReconcileOptions::default().max_tombstones(0).force(true), 1_000, u64::MAX),
+        ] {
+            assert_eq!(options.allowed(rows), expected, "{options:?}, {rows}");
+        }
+    }
+}

@@ -68,7 +68,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         let mut run = Self {
             sync,
             api,
-            lease: (!options.dry_run).then(Lease::new),
+            lease: None,
             origin: options.hooks.then_some(origin),
             options,
             // An import that writes nothing reports only numbers, because most objects may be missing.
@@ -77,6 +77,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
             is_adopted: AtomicBool::new(false),
         };
         run.instance_id = run.unless_stopped(sync.check_instance(api)).await?;
+        run.lease = (!options.dry_run).then(Lease::new);
         if let Some(lease) = &run.lease {
             run.unless_stopped(sync.acquire(lease)).await?;
         }
