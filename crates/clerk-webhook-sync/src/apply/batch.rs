@@ -1,6 +1,6 @@
 //! Compares listed objects with the rows, and writes those that differ.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::Database;
 use sqlx::query::Query;
@@ -17,9 +17,14 @@ use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value};
 
-/// The largest number of rows in a transaction. Until the transaction ends, events wait for the rows, and in
+/// Returns the largest number of rows in a transaction. Until the transaction ends, events wait for the rows, and in
 /// SQLite for the database.
-pub(crate) const PIECE: usize = 100;
+pub(crate) const fn piece(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Postgres => 500,
+        Dialect::Sqlite => 100,
+    }
+}
 
 /// How a row compares with the object that Clerk holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +79,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(observations.iter().map(compare).collect())
     }
 
-    /// Writes the objects of one table that differ from their rows, at most [`PIECE`], in a transaction.
+    /// Writes the objects of one table that differ from their rows, at most a [`piece`], in a transaction.
     ///
     /// Calls no hook if `origin` is `None`.
     pub(crate) async fn write_listed(
@@ -138,11 +143,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             rows.push(version(&id, order, columns));
             children.extend(of_row.map(|of_row| (id, of_row)));
         }
-        let written = self.upsert(connection, upsert, &rows).await?;
-        let written: HashSet<String> = written.into_iter().collect();
+        let written: HashMap<String, bool> =
+            self.upsert(connection, upsert, &rows, known).await?.into_iter().collect();
         // Another transaction may have written a newer version. Its child rows belong to that version.
-        children.retain(|id, _| written.contains(id));
-        let owners = children.keys().filter(|id| known.contains_key(*id));
+        children.retain(|id, _| written.contains_key(id));
+        let owners = children.keys().filter(|id| written.get(*id) == Some(&false));
         let owners = ids(owners.map(String::as_str));
         for (index, (statements, table)) in child_statements.iter().zip(entity.table().children).enumerate() {
             if let Some(owners) = &owners {
@@ -154,11 +159,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             });
             let list: Vec<_> = list.collect();
             debug_assert!(list.iter().all(|row| row.len() == table.columns.len() + 2));
-            for piece in list.chunks(PIECE) {
+            for piece in list.chunks(piece(DB::DIALECT)) {
                 DB::execute_query(connection, self.list_query(&statements.insert, piece)).await?;
             }
         }
-        Ok(written.into_iter().collect())
+        Ok(written.into_keys().collect())
     }
 
     /// Returns a query that writes a list of rows.
@@ -168,18 +173,20 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         list: &[Vec<Value>],
     ) -> Query<'static, DB, <DB as Database>::Arguments> {
         // In SQLite, the text of the statement depends on the number of rows. Only the most frequent one is kept.
-        let kept = self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == PIECE);
+        let kept =
+            self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == piece(DB::DIALECT));
         let text = statement.for_rows(list.len());
         DB::query_list(text, kept, statement.kinds(), list)
     }
 
-    /// Writes versions of rows, and returns the ids of the written rows.
+    /// Writes versions of rows, and returns the ids of the written rows, and whether each row is new.
     async fn upsert(
         &self,
         connection: &mut DB::Connection,
         statement: &ListStatement,
         list: &[Vec<Value>],
-    ) -> Result<Vec<String>, SyncError> {
+        known: &HashMap<String, Known>,
+    ) -> Result<Vec<(String, bool)>, SyncError> {
         if list.is_empty() {
             return Ok(Vec::new());
         }
@@ -187,12 +194,18 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         match DB::DIALECT {
             Dialect::Postgres => {
                 let rows = DB::fetch_query(connection, query).await?;
-                rows.iter().map(|row| text_of::<DB>(row, "id")).collect()
+                let written = rows.iter().map(|row| {
+                    // Another transaction may have inserted the row since it was looked for.
+                    let is_new = DB::get(row, "is_new", Kind::Boolean)? == Value::Boolean(Some(true));
+                    Ok((text_of::<DB>(row, "id")?, is_new))
+                });
+                written.collect()
             }
             // The rows cannot have changed since they were compared, because the transaction holds the write lock.
             Dialect::Sqlite => {
                 DB::execute_query(connection, query).await?;
-                Ok(list.iter().filter_map(|row| row.first()?.as_text().map(str::to_owned)).collect())
+                let ids = list.iter().filter_map(|row| row.first()?.as_text());
+                Ok(ids.map(|id| (id.to_owned(), !known.contains_key(id))).collect())
             }
         }
     }

@@ -31,6 +31,12 @@ pub trait Access: Database {
         pool: &Pool<Self>,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
+    /// Begins a transaction that writes many rows of one table.
+    #[cfg(feature = "backend-api")]
+    fn begin_bulk(
+        pool: &Pool<Self>,
+    ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
+
     /// Returns whether the pool's connections keep prepared statements. If not, every statement must be
     /// unnamed and inside a transaction.
     fn keeps_statements(pool: &Pool<Self>) -> bool;
@@ -184,6 +190,11 @@ impl Access for sqlx::Sqlite {
         DetachOnDrop::new(async move { begin_sqlite(&pool).await }).await
     }
 
+    #[cfg(feature = "backend-api")]
+    async fn begin_bulk(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        Self::begin(pool).await
+    }
+
     fn keeps_statements(_pool: &Pool<Self>) -> bool {
         // No pooler exists for SQLite. Without a statement cache, SQLite finalizes each statement after use.
         true
@@ -230,6 +241,14 @@ impl Access for sqlx::Postgres {
         // This overrides the server's default isolation level. At a higher level, a statement that has waited
         // for another transaction fails.
         DetachOnDrop::new(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
+    }
+
+    #[cfg(feature = "backend-api")]
+    async fn begin_bulk(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        let pool = pool.clone();
+        // In an empty table, Postgres reads all rows instead of the index, and keeps this plan while the table grows.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off";
+        DetachOnDrop::new(async move { pool.begin_with(begin).await }).await
     }
 
     fn keeps_statements(pool: &Pool<Self>) -> bool {

@@ -10,7 +10,7 @@ use sqlx::Transaction;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::apply::batch::{Comparison, PIECE};
+use crate::apply::batch::{Comparison, piece};
 use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{BackendApi, BackendApiError, Cursor, Listing, MAX_IDS, Object, Page, Resource};
@@ -195,7 +195,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
             return Ok(());
         }
         let position = page.cursor.zip(position);
-        let mut pieces = pieces(observations).peekable();
+        let mut pieces = pieces(observations, piece(DB::DIALECT)).peekable();
         loop {
             self.unless_stopped(async { Ok(()) }).await?;
             let piece = pieces.next().unwrap_or_default();
@@ -223,8 +223,8 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         observations: Vec<Observation>,
     ) -> Result<Vec<(Observation, Comparison)>, ImportError> {
         let mut compared = Vec::with_capacity(observations.len());
-        for piece in pieces(observations) {
-            let mut transaction = self.sync.begin().await?;
+        for piece in pieces(observations, piece(DB::DIALECT)) {
+            let mut transaction = self.sync.begin_bulk().await?;
             let comparisons = self.sync.compare(&mut transaction, resource.entity(), &piece).await?;
             transaction.commit().await?;
             compared.extend(piece.into_iter().zip(comparisons));
@@ -270,7 +270,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
 
     /// Begins a transaction of this run, which must own the lease.
     pub(super) async fn transaction(&self) -> Result<Transaction<'static, DB>, ImportError> {
-        let mut transaction = self.sync.begin().await?;
+        let mut transaction = self.sync.begin_bulk().await?;
         if let Some(lease) = &self.lease {
             if !self.sync.renew_in(&mut transaction, lease).await? {
                 return Err(ImportError::LeaseLost);
@@ -343,10 +343,10 @@ fn warn_unreadable(entity: Entity, id: &str, error: &SyncError) {
 const fn warn_unreadable(_: Entity, _: &str, _: &SyncError) {}
 
 /// Splits observations into the transactions that write them.
-fn pieces(observations: Vec<Observation>) -> impl Iterator<Item = Vec<Observation>> {
+fn pieces(observations: Vec<Observation>, size: usize) -> impl Iterator<Item = Vec<Observation>> {
     let mut rest = observations.into_iter();
     std::iter::from_fn(move || {
-        let piece: Vec<_> = rest.by_ref().take(PIECE).collect();
+        let piece: Vec<_> = rest.by_ref().take(size).collect();
         (!piece.is_empty()).then_some(piece)
     })
 }

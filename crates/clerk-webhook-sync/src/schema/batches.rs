@@ -19,7 +19,7 @@ pub(crate) struct BatchStatements {
     /// The same without locks.
     pub(crate) read: SqlStr,
     /// Writes versions of rows, unless the existing rows are newer. Each row has the values of
-    /// [`Table::version_columns`]. In Postgres, returns the ids of the written rows.
+    /// [`Table::version_columns`]. In Postgres, returns the ids of the written rows, and whether each row is new.
     pub(crate) upsert: ListStatement,
     /// One set for each child table.
     pub(crate) children: Vec<ChildBatch>,
@@ -114,7 +114,8 @@ impl Writer<'_> {
             let columns = columns.iter().skip(1).take(4).map(|column| format!("{table}.{}", column.name));
             columns.collect::<Vec<_>>().join(", ")
         };
-        let returning = if self.dialect == Dialect::Postgres { " RETURNING id" } else { "" };
+        let returning =
+            if self.dialect == Dialect::Postgres { " RETURNING id, xmax = 0 AS is_new" } else { "" };
         let tail = format!(
             "ON CONFLICT (id) DO UPDATE SET {} WHERE ({}) < ({}){returning}",
             sets.collect::<Vec<_>>().join(", "),
