@@ -260,8 +260,9 @@ impl Listing {
         self.without_id += rows.without_id;
         let mut objects = rows.objects;
         objects.retain(|object| {
-            self.ids_in_pass += u64::from(!self.seen.is_in_pass(&object.id, self.pass));
-            self.seen.insert(&object.id, self.pass)
+            let earlier = self.seen.insert(&object.id, self.pass);
+            self.ids_in_pass += u64::from(earlier != Some(self.pass));
+            earlier.is_none()
         });
         Ok(objects)
     }

@@ -1,7 +1,6 @@
 //! The ids of a listing.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,18 +11,9 @@ use crate::value;
 pub(super) struct Seen(HashMap<[u8; 16], u8>);
 
 impl Seen {
-    /// Remembers an id. Returns whether no pass contained it before.
-    pub(super) fn insert(&mut self, id: &str, pass: u8) -> bool {
-        match self.0.entry(hash(id)) {
-            Entry::Occupied(mut entry) => {
-                entry.insert(pass);
-                false
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(pass);
-                true
-            }
-        }
+    /// Remembers an id. Returns the last pass that contained it before, if one did.
+    pub(super) fn insert(&mut self, id: &str, pass: u8) -> Option<u8> {
+        self.0.insert(hash(id), pass)
     }
 
     pub(super) fn contains(&self, id: &str) -> bool {

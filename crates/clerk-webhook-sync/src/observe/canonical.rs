@@ -30,14 +30,16 @@ pub(crate) enum Leave {
 /// The result does not depend on the features of serde_json that an application enables. It is JSON that
 /// Postgres accepts: U+0000 becomes U+FFFD, and numbers stay within the range of an `f64`.
 pub(crate) fn canonical(json: &str, leave: Leave, without: &[&str]) -> String {
-    let mut writer = Writer { leave, text: String::with_capacity(json.len()) };
     match serde_json::from_str::<&RawValue>(json) {
-        Ok(raw) => {
-            let mut reader = Reader { rest: raw.get() };
-            writer.write(&mut reader, Place { depth: 0, within: Within::Object }, without);
-        }
-        Err(_) => writer.text.push_str(NOTHING),
+        Ok(raw) => canonical_of_valid(raw.get(), leave, without),
+        Err(_) => NOTHING.to_owned(),
     }
+}
+
+/// Like [`canonical`], for a text that a parser has accepted as JSON.
+pub(crate) fn canonical_of_valid(json: &str, leave: Leave, without: &[&str]) -> String {
+    let mut writer = Writer { leave, text: String::with_capacity(json.len()) };
+    writer.write(&mut Reader { rest: json }, Place { depth: 0, within: Within::Object }, without);
     writer.text
 }
 

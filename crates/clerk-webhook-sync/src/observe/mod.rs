@@ -13,15 +13,16 @@ mod user;
 mod waitlist;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::fmt;
 
 use clerk_webhook_core::event::payload::DeletedObject;
 use clerk_webhook_core::{Event, EventData, Timestamp};
-use serde::de::IgnoredAny;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use crate::apply::applied::IgnoredReason;
 use crate::error::SyncError;
-use crate::observe::canonical::{Leave, canonical};
+use crate::observe::canonical::{Leave, canonical, canonical_of_valid};
 use crate::schema::tables::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean, digest};
@@ -209,7 +210,7 @@ impl Observer<'_> {
             rank: if is_whole { Rank::Whole } else { Rank::Copy },
             updated_at: self.changed_at(updated_at),
             event_at,
-            tie: digest(&canonical(data, Leave::In, &[])),
+            tie: digest(&canonical_of_valid(data, Leave::In, &[])),
         };
         let mut columns = table.row(columns);
         if let Some(raw) = columns.last_mut() {
@@ -245,7 +246,7 @@ impl Observer<'_> {
             // The link lets a reader sign in as the invited person.
             without.push("url");
         }
-        Value::Json(Some(canonical(self.event.raw_data(), leave, &without)))
+        Value::Json(Some(canonical_of_valid(self.event.raw_data(), leave, &without)))
     }
 
     /// Creates a tombstone from a deletion's data.
@@ -259,7 +260,25 @@ impl Observer<'_> {
 
 /// Returns whether a JSON object has a key at least once.
 fn has_key(json: &str, key: &str) -> bool {
-    serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(json).is_ok_and(|keys| keys.contains_key(key))
+    struct Keys<'k>(&'k str);
+
+    impl<'de> Visitor<'de> for Keys<'_> {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
+            let mut found = false;
+            while let Some((key, IgnoredAny)) = members.next_entry::<Cow<'de, str>, _>()? {
+                found |= key == self.0;
+            }
+            Ok(found)
+        }
+    }
+
+    serde_json::Deserializer::from_str(json).deserialize_map(Keys(key)).unwrap_or(false)
 }
 
 /// Returns a status as a column value. An empty status is unknown and becomes null.
