@@ -39,7 +39,9 @@ pub enum ImportError {
     Stopped,
     /// Another run has taken over, because this one did not renew its lease in time.
     LeaseLost,
-    /// Clerk lists no object, but the table has rows. The secret key may belong to an empty instance.
+    /// Clerk lists no object, but the table has rows: users, or more rows than
+    /// [`max_tombstones`](crate::ReconcileOptions::max_tombstones) allows to delete. The secret key may belong to
+    /// an empty instance.
     #[non_exhaustive]
     EmptyList {
         /// What was listed.

@@ -69,7 +69,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let object = listing.started_at().saturating_sub(millis(options.grace));
             let bounds = Bounds { object, row: started_at };
             let rows = self.count(report.resource.entity()).await?;
-            if report.seen == 0 && rows > options.allowed(rows) {
+            // The last domain can be deleted, but not every user of an application in use.
+            let allowed = match report.resource {
+                Resource::Users if !options.force => 0,
+                _ => options.allowed(rows),
+            };
+            if report.seen == 0 && rows > allowed {
                 return Err(ImportError::EmptyList { resource: report.resource, rows });
             }
             let mut candidates = self.candidates(run, report, &listing, bounds).await?;

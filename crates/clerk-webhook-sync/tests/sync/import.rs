@@ -370,20 +370,23 @@ async fn an_empty_list_over_a_filled_table_is_refused<DB: Engine>(sync: ClerkSyn
     let empty = FakeBackendApi::from_events(Vec::new());
     let sync = sync.instance_id(&empty.instance_id());
     add_surplus(&sync, 1).await;
-    let options = ReconcileOptions::default().max_tombstones(0);
-    let error = sync.reconcile(&api(&empty), options).await.unwrap_err();
+    let error = sync.reconcile(&api(&empty), ReconcileOptions::default()).await.unwrap_err();
     assert!(matches!(error, ImportError::EmptyList { resource: Resource::Users, rows: 1, .. }), "{error}");
     assert!(error.is_refusal());
     assert!(sync.user("user_gone0").await.unwrap().is_some());
 }
 
 async fn a_small_table_can_become_empty<DB: Engine>(sync: ClerkSync<DB>) {
-    let empty = FakeBackendApi::from_events(Vec::new());
-    empty.pass(Duration::from_secs(200 * 365 * 86_400));
-    let sync = sync.instance_id(&empty.instance_id());
-    add_surplus(&sync, 1).await;
-    let report = sync.reconcile(&api(&empty), ReconcileOptions::default()).await.unwrap();
-    assert_eq!(table(&report, Resource::Users).tombstoned, 1);
+    let clerk = FakeBackendApi::new(&History::builder().scenario(Scenario::SignUp).seed(7).users(9).build());
+    clerk.pass(LATER);
+    import(&sync, &api(&clerk)).await;
+    sync.apply(&event("organization.created", T, organization("org_gone", "Gone", T))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let options = ReconcileOptions::default();
+    let error = sync.reconcile(&api(&clerk), options.clone().max_tombstones(0)).await.unwrap_err();
+    assert!(matches!(error, ImportError::EmptyList { resource: Resource::Organizations, .. }), "{error}");
+    let report = sync.reconcile(&api(&clerk), options).await.unwrap();
+    assert_eq!(table(&report, Resource::Organizations).tombstoned, 1);
 }
 
 /// Events filled the tables, and no run has remembered their instance.

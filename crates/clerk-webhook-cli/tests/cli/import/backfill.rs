@@ -1,6 +1,7 @@
 //! `clerk-webhook backfill`.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clerk_webhook_test::{FakeBackendApi, History, ObjectKind, Scenario};
 use serde_json::json;
@@ -73,9 +74,11 @@ async fn continues_after_kill_9() {
     tables.migrate();
     let history = History::builder().scenario(Scenario::SignUp).seed(7).users(1200).build();
     let clerk = Clerk::start(FakeBackendApi::new(&history)).await;
-    // The first pages of users are answered.
-    clerk.set_rule(|path, _| {
-        (path.contains("starting_after") && path.contains("/users")).then_some(Reaction::Hang)
+    // The first pages of users are answered. The command asks for the third page when the first one is written.
+    let pages = AtomicUsize::new(0);
+    clerk.set_rule(move |path, _| {
+        let is_page = path.contains("starting_after") && path.contains("/users");
+        (is_page && pages.fetch_add(1, Ordering::Relaxed) > 0).then_some(Reaction::Hang)
     });
     let args = ["backfill", "--tables", "users", "--json", "--api-url", &clerk.url, "--api-share", "1"];
     let mut killed = tables.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
