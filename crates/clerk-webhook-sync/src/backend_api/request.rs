@@ -34,6 +34,15 @@ struct Retry {
 }
 
 impl BackendApi {
+    /// Returns the id of the instance (`ins_…`) that the secret key belongs to.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if Clerk rejects the key, or does not answer after several attempts.
+    pub async fn instance_id(&self) -> Result<String, BackendApiError> {
+        self.instance().await.map(|instance| instance.id)
+    }
+
     /// Returns the instance that the secret key belongs to.
     pub(crate) async fn instance(&self) -> Result<Instance, BackendApiError> {
         let (instance, _) = self.get(&Request::instance(), answer::instance).await?;
