@@ -31,6 +31,19 @@ impl Failure {
         Self::Network(message.to_string())
     }
 
+    /// Returns the message, without what `error:` says in front of it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Usage(message)
+            | Self::Network(message)
+            | Self::Schema(message)
+            | Self::Refused(message) => message,
+            Self::Negative => "the result is negative",
+            Self::OutputClosed => "the reader of the output closed the pipe",
+        }
+    }
+
     /// Returns the exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

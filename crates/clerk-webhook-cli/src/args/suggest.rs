@@ -12,7 +12,7 @@ pub(crate) fn event(written: &str) -> String {
 }
 
 /// Returns up to three names that resemble the given one, the closest first.
-fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+pub(crate) fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let folded = fold(written);
     // No event name is this long, and the time to compute a distance grows with the product of both lengths.
     if folded.is_empty() || folded.len() > 100 {

@@ -6,12 +6,15 @@ mod completions;
 mod db;
 mod doctor;
 mod events;
+mod health;
 mod listen;
 mod queue;
 mod reconcile;
 mod replay;
 mod scenario;
 mod secret;
+#[cfg_attr(not(feature = "serve"), path = "serve/unavailable.rs")]
+mod serve;
 mod sign;
 mod trigger;
 mod verify;
@@ -38,6 +41,8 @@ pub(crate) enum Command {
     Reconcile(reconcile::Args),
     Db(db::Args),
     Queue(queue::Args),
+    Serve(serve::Args),
+    Health(health::Args),
     Completions(completions::Args),
 }
 
@@ -59,6 +64,8 @@ impl Command {
             Self::Reconcile(args) => reconcile::run(args, output),
             Self::Db(args) => db::run(args, output),
             Self::Queue(args) => queue::run(args, output),
+            Self::Serve(args) => serve::run(args, output),
+            Self::Health(args) => health::run(args, output),
             Self::Completions(args) => completions::run(&args, program()),
         }
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-use super::limits::{MAX_CONNECTIONS, MAX_PAGE_CONNECTIONS};
+use super::limits::Limits;
 
 /// The slots for connections: general slots, and slots for the page only.
 #[derive(Debug)]
@@ -28,10 +28,10 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl ConnectionSlots {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            general: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            page: Arc::new(Semaphore::new(MAX_PAGE_CONNECTIONS)),
+            general: Arc::new(Semaphore::new(limits.connections)),
+            page: Arc::new(Semaphore::new(limits.page_connections)),
         }
     }
 
@@ -145,9 +145,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_does_not_occupy_general_slots() {
-        let slots = ConnectionSlots::new();
+        let slots = ConnectionSlots::new(&Limits::LOCAL);
         let mut occupied = Vec::new();
-        for _ in 0..MAX_PAGE_CONNECTIONS + MAX_CONNECTIONS {
+        for _ in 0..Limits::LOCAL.page_connections + Limits::LOCAL.connections {
             let slot = slots.acquire().await.unwrap();
             slot.switch_to_page();
             slot.switch_to_page();

@@ -1,4 +1,4 @@
-//! The HTTP server of `listen` and `api`: connections, limits and responses.
+//! The HTTP server of `listen`, `api` and `serve`: connections, limits and responses.
 
 pub(crate) mod connection;
 pub(crate) mod limits;

@@ -18,7 +18,12 @@ pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {
              Dashboard."
         ))
     })?;
-    let transport = if args.api_url.trim().starts_with("http:") {
+    client(&key, &args.api_url, args.api_share)
+}
+
+/// Creates the client with this key. The messages name the arguments.
+pub(crate) fn client(key: &str, api_url: &str, api_share: f64) -> Result<BackendApi, Failure> {
+    let transport = if api_url.trim().starts_with("http:") {
         HyperTransport::without_tls()
     } else {
         HyperTransport::new().map_err(|error| {
@@ -27,10 +32,11 @@ pub(crate) fn api(args: &ApiArgs) -> Result<BackendApi, Failure> {
             ))
         })?
     };
-    BackendApi::new(&key, transport)
+    let [name, _] = KEY_VARIABLES;
+    BackendApi::new(key, transport)
         .map_err(|error| Failure::usage(format_args!("{name}: {error}")))?
-        .share(args.api_share)
+        .share(api_share)
         .map_err(|error| Failure::usage(format_args!("--api-share: {error}")))?
-        .base_url(&args.api_url)
+        .base_url(api_url)
         .map_err(|error| Failure::usage(format_args!("--api-url: {error}")))
 }

@@ -15,12 +15,16 @@ mod run;
 #[cfg(feature = "sync")]
 mod selection;
 #[cfg(feature = "sync")]
+mod table_status;
+#[cfg(feature = "sync")]
 mod target;
 #[cfg(not(feature = "sync"))]
 mod unavailable;
 
 #[cfg(feature = "sync")]
 pub(crate) use self::api::api;
+#[cfg(feature = "serve")]
+pub(crate) use self::api::client;
 pub(crate) use self::args::{ApiArgs, TableArgs};
 #[cfg(feature = "sync")]
 pub(crate) use self::display::Display;
@@ -33,6 +37,10 @@ pub(crate) use self::report::{Kind, report};
 pub(crate) use self::run::{interrupted, until_interrupted};
 #[cfg(feature = "sync")]
 pub(crate) use self::selection::Selection;
+#[cfg(feature = "sync")]
+pub(crate) use self::table_status::TableStatus;
+#[cfg(feature = "serve")]
+pub(crate) use self::target::database;
 #[cfg(feature = "sync")]
 pub(crate) use self::target::{AnySync, IfMissing, Target, on};
 #[cfg(not(feature = "sync"))]

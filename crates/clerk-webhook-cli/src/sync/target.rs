@@ -164,7 +164,7 @@ impl Target {
 }
 
 /// Returns the database that the arguments or the environment name, and the source of its name.
-fn database(args: &TableArgs) -> Result<(SqlDatabase, &'static str), Failure> {
+pub(crate) fn database(args: &TableArgs) -> Result<(SqlDatabase, &'static str), Failure> {
     let [url, file] = DATABASE_VARIABLES;
     let (text, source) = match &args.database {
         Some(text) => (text.clone(), "--database"),

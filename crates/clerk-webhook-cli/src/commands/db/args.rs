@@ -95,6 +95,11 @@ pub(super) struct Migrate {
     #[arg(long)]
     pub(super) print: bool,
 
+    /// Create all tables of `clerk-webhook serve` with this --schema, in a role that may create them
+    #[cfg(feature = "serve")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["print", "prefix"])]
+    pub(super) schema: Option<String>,
+
     #[command(flatten)]
     pub(super) database: TableArgs,
 }

@@ -29,6 +29,10 @@ async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
         let sql = on!(&target.sync, sync => sync.migrations().collect::<Vec<_>>().join("\n"));
         return print(output, &sql);
     }
+    #[cfg(feature = "serve")]
+    if let Some(schema) = &args.schema {
+        return crate::commands::serve::migrate(&args.database, schema, output).await;
+    }
     let target = Target::open(&args.database, IfMissing::Create).await?;
     let migrated = migrate_in(&target, output).await;
     target.close().await;

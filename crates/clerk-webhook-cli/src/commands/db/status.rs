@@ -8,22 +8,11 @@ use super::args::Status;
 use crate::failure::Failure;
 use crate::output::style::{ODD, QUIET, STRONG};
 use crate::output::{Output, printable};
-use crate::sync::{AnySync, IfMissing, Target, explain_database, explain_sync, on};
+use crate::sync::{AnySync, IfMissing, TableStatus, Target, explain_database, explain_sync, on};
 use crate::text::date;
 
 /// The maximum length of a printed id. Clerk's ids have at most 40 characters.
 const LONGEST_ID: usize = 64;
-
-/// The numbers and times of one table.
-struct TableStatus {
-    resource: Resource,
-    live: i64,
-    deleted: i64,
-    /// When a row was last written.
-    written_at: Option<Timestamp>,
-    /// When the last complete comparison began.
-    reconciled_at: Option<Timestamp>,
-}
 
 pub(super) async fn status(args: &Status, output: &Output) -> Result<(), Failure> {
     let target = Target::open(&args.database, IfMissing::Fail).await?;
@@ -104,30 +93,6 @@ fn import(state: &ImportState) -> String {
         (true, _) => "running or interrupted; `clerk-webhook backfill` continues it".to_owned(),
         (false, Some(at)) => format!("completed {}", date(at)),
         (false, None) => "never completed".to_owned(),
-    }
-}
-
-impl TableStatus {
-    async fn read(target: &Target, resource: Resource, state: &ImportState) -> Result<Self, Failure> {
-        let name = resource.as_str();
-        // Copies of an object that Clerk has not described yet are no live rows. The views know which.
-        let (table, view) = (target.prefix.name(name), target.prefix.name(&format!("active_{name}")));
-        let query = format!(
-            "SELECT CAST((SELECT count(*) FROM {view}) AS TEXT), CAST(count(deleted_at) AS TEXT), \
-             CAST(max(synced_at) AS TEXT) FROM {table}"
-        );
-        let rows = target.rows(query, 3).await.map_err(|error| explain_database(&error))?;
-        let number = |column: usize| {
-            let text = rows.first().and_then(|row| row.get(column)?.as_deref());
-            text.and_then(|text| text.parse::<i64>().ok())
-        };
-        Ok(Self {
-            resource,
-            live: number(0).unwrap_or(0),
-            deleted: number(1).unwrap_or(0),
-            written_at: number(2).map(Timestamp::from_millis),
-            reconciled_at: state.reconciled_at.get(&resource).copied(),
-        })
     }
 }
 

@@ -1,0 +1,127 @@
+//! The log: text or JSON lines on standard error.
+
+use std::fmt;
+use std::io;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, Targets};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry};
+
+use super::config::{Config, LogFormat};
+use super::quiet::{DELIVERIES, Quiet};
+use crate::failure::Failure;
+use crate::output::escaped;
+
+/// The fields of lines about deliveries, with their names in the span. A line has the span's names, so that one search
+/// finds both.
+const NAMES: [(&str, &str); 3] = [
+    ("message_id", "messaging.message.id"),
+    ("event_type", "clerk.event.type"),
+    ("outcome", "clerk.outcome"),
+];
+
+/// Starts the log.
+pub(super) fn start(config: &Config) -> Result<(), Failure> {
+    let levels: Targets = config.log.parse().unwrap_or_default();
+    let filter: Box<dyn Filter<Registry> + Send + Sync> = match levels.would_enable(DELIVERIES, &Level::DEBUG)
+    {
+        true => Box::new(levels),
+        false => Box::new(levels.and(Quiet)),
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry();
+    let started = match config.log_format {
+        LogFormat::Text => registry.with(layer.with_filter(filter)).try_init(),
+        LogFormat::Json => {
+            let layer = layer.fmt_fields(JsonFields::new()).event_format(Json);
+            registry.with(layer.with_filter(filter)).try_init()
+        }
+    };
+    started.map_err(|error| Failure::usage(format_args!("cannot start the log: {error}")))
+}
+
+/// Writes an event as one flat object: the fields of its spans, and its own fields.
+struct Json;
+
+impl<S> FormatEvent<S, JsonFields> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        let mut line = Map::new();
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<JsonFields>>();
+            let fields = fields.and_then(|fields| serde_json::from_str(&fields.fields).ok());
+            line.extend(fields.unwrap_or_else(Map::new));
+        }
+        event.record(&mut Fields(&mut line));
+        for (name, of_span) in NAMES {
+            if let Some(value) = line.remove(name) {
+                line.insert(of_span.to_owned(), value);
+            }
+        }
+        let message = line.remove("message");
+        // Later fields do not replace these.
+        line.insert("timestamp".to_owned(), now().into());
+        line.insert("level".to_owned(), metadata.level().as_str().into());
+        line.insert("target".to_owned(), metadata.target().into());
+        line.insert("message".to_owned(), message.unwrap_or_default());
+        let text = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{}", escaped(&text))
+    }
+}
+
+/// Returns the time in UTC, with a resolution of one millisecond.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now).to_string()
+}
+
+/// Collects the fields of an event.
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+}

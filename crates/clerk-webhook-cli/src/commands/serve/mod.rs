@@ -1,0 +1,65 @@
+//! `clerk-webhook serve`.
+
+mod access;
+mod api;
+mod args;
+mod config;
+mod deliver;
+mod forward;
+mod health;
+mod listeners;
+mod log;
+mod metrics;
+mod migrate;
+mod notify;
+mod page;
+mod process;
+mod progress;
+mod purge;
+mod quiet;
+mod reload;
+mod routes;
+mod run;
+mod schedule;
+mod shutdown;
+mod start;
+mod status;
+mod stop;
+mod storage;
+mod sweep_log;
+mod sweep_report;
+mod sweeps;
+mod systemd;
+mod tables;
+
+pub(crate) use self::args::Args;
+pub(crate) use self::config::listeners;
+pub(crate) use self::migrate::migrate;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Loads the configuration, runs the checks, and serves until a signal ends the process.
+pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let config::Loaded { shown, config } = config::load(&args);
+    if args.print_config {
+        config::print(&shown, output)?;
+        return config.map(drop);
+    }
+    let config = config?;
+    log::start(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::network(format_args!("cannot start the runtime: {error}")))?;
+    let served = runtime.block_on(async {
+        let opened = start::open(&config).await?;
+        if config.check {
+            output.object(&serde_json::json!({ "result": "ok" }))?;
+            return output.line("The configuration and the database are ready.");
+        }
+        run::serve(config, opened, output).await
+    });
+    // A handler that a second signal interrupted must not delay the end of the process.
+    runtime.shutdown_background();
+    served
+}

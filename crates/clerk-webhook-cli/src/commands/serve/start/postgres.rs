@@ -1,0 +1,250 @@
+//! Opens Postgres.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_queue::PostgresQueue;
+use clerk_webhook_store::PostgresStore;
+use clerk_webhook_sync::ClerkSync;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use super::clerk;
+use super::opened::Open;
+use super::schema::Tables;
+use crate::commands::serve::config::Config;
+use crate::commands::serve::notify;
+use crate::database::why;
+use crate::failure::Failure;
+use crate::sync::Prefix;
+
+/// How long a delivery waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// How long an attempt to connect may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// The delay between two attempts.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// The lock that one process holds while it creates the schema: `clerk` in ASCII.
+const SCHEMA_LOCK: i64 = 0x63_6c65_726b;
+
+pub(super) async fn open(
+    config: &Config,
+    options: &PgConnectOptions,
+) -> Result<Open<Postgres, PostgresStore, PostgresQueue>, Failure> {
+    let options = options.clone().application_name("clerk-webhook");
+    let mut connection = connect(&options, config).await?;
+    let tls = inspect(&mut connection, &options).await?;
+    if config.migrate && !config.check {
+        create_schema(&mut connection, &config.schema).await?;
+    }
+    // A connection that does not close in time is dropped.
+    let _ = timeout(ATTEMPT, connection.close()).await;
+    let pool = PgPoolOptions::new().max_connections(config.pool).acquire_timeout(ACQUIRE);
+    let pool = pool.connect_lazy_with(options);
+    let tables = tables(pool, &config.prefix, &config.schema, config.forward.is_some())?;
+    let (tables, is_complete) = tables.prepare(config).await?;
+    let clerk = clerk::check(config, &tables.sync, is_complete).await?;
+    let sync = clerk::restrict(tables.sync, clerk.instance_id.as_deref());
+    Ok(Open {
+        store: tables.store,
+        sync: match &config.notify {
+            Some(channel) => notify::add(sync, channel),
+            None => sync,
+        },
+        queue: tables.queue,
+        api: clerk.api,
+        instance_id: clerk.instance_id,
+        tls: Some(tls),
+    })
+}
+
+/// Returns the parts that have tables.
+pub(in super::super) fn tables(
+    pool: PgPool,
+    prefix: &Prefix,
+    schema: &str,
+    with_queue: bool,
+) -> Result<Tables<Postgres, PostgresStore, PostgresQueue>, Failure> {
+    let store = PostgresStore::new(pool.clone()).table(&format!("{prefix}webhook_delivery"));
+    let queue = PostgresQueue::new(pool.clone()).table(&format!("{prefix}webhook_queue"));
+    // Workers of other applications must not take the jobs.
+    let queue = queue.and_then(|queue| queue.graphile_schema(&format!("{schema}_worker")));
+    Ok(Tables {
+        sync: ClerkSync::new(pool).prefix(&prefix.to_string()).map_err(Failure::usage)?,
+        store: store.map_err(Failure::usage)?,
+        queue: Some(queue.map_err(Failure::usage)?).filter(|_| with_queue),
+    })
+}
+
+/// Connects, and tries again for `--db-wait` if the server may be starting.
+async fn connect(options: &PgConnectOptions, config: &Config) -> Result<PgConnection, Failure> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    let end = Instant::now() + config.db_wait;
+    let waited = seconds(config.db_wait);
+    let mut is_announced = false;
+    loop {
+        let message = match timeout(ATTEMPT, PgConnection::connect_with(options)).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => match Refusal::of(&error) {
+                Refusal::Refused => {
+                    format!(
+                        "Postgres at {place} refused connections for {waited}. Start it, or raise --db-wait."
+                    )
+                }
+                Refusal::Starting => format!(
+                    "Postgres at {place} was not ready for {waited}: {}. Wait for it, or raise --db-wait.",
+                    why(&error)
+                ),
+                Refusal::Final => {
+                    return Err(explain(&error, &place).unwrap_or_else(|| {
+                        Failure::network(format_args!(
+                            "cannot connect to Postgres at {place} of {}: {}",
+                            config.database_source,
+                            why(&error)
+                        ))
+                    }));
+                }
+            },
+            Err(_) => format!(
+                "Postgres at {place} did not answer for {waited}. Check the address and the firewall, or raise --db-wait."
+            ),
+        };
+        if Instant::now() >= end {
+            return Err(Failure::network(message));
+        }
+        if !is_announced {
+            info!(server = place, "waiting for Postgres");
+            is_announced = true;
+        }
+        sleep(BETWEEN.min(end.saturating_duration_since(Instant::now()))).await;
+    }
+}
+
+/// Formats a duration as its setting.
+fn seconds(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{} ms", duration.as_millis()),
+    }
+}
+
+/// Why a connection failed.
+enum Refusal {
+    Refused,
+    /// The server, or its name, may be ready later.
+    Starting,
+    Final,
+}
+
+impl Refusal {
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
+            sqlx::Error::Io(_) => Self::Starting,
+            // The server is starting or stopping, or has too many connections. PgBouncer uses 08P01.
+            sqlx::Error::Database(error)
+                if matches!(
+                    error.code().as_deref(),
+                    Some("57P01" | "57P02" | "57P03" | "53300" | "08P01")
+                ) =>
+            {
+                Self::Starting
+            }
+            _ => Self::Final,
+        }
+    }
+}
+
+/// Returns the failure if a pooler between this process and Postgres cannot run prepared statements.
+fn explain(error: &sqlx::Error, place: &str) -> Option<Failure> {
+    let sqlx::Error::Database(error) = error else { return None };
+    // The pooler sent the parts of a statement to different servers: it does not exist, or exists already.
+    matches!(error.code().as_deref(), Some("26000" | "42P05")).then(|| {
+        Failure::network(format_args!(
+            "The pooler at {place} does not support prepared statements. Use the direct or session port, or \
+             max_prepared_statements of PgBouncer 1.21."
+        ))
+    })
+}
+
+/// Runs a prepared statement, and returns whether the connection is encrypted. Warns if it is not.
+async fn inspect(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<bool, Failure> {
+    let (host, place) = (options.get_host(), format!("{}:{}", options.get_host(), options.get_port()));
+    let failed = |error: sqlx::Error| {
+        explain(&error, &place).unwrap_or_else(|| {
+            Failure::network(format_args!("cannot use Postgres at {place}: {}", why(&error)))
+        })
+    };
+    // In a transaction, a pooler does not change the server between the parts of the statement. A persistent statement
+    // would have a name, which another client of the pooler may use on the same server.
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let ssl = sqlx::query_scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND $1")
+        .bind(true)
+        .persistent(false)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    let tls = ssl.unwrap_or(false);
+    let is_accepted = matches!(options.get_ssl_mode(), PgSslMode::Disable);
+    if !tls && !is_accepted && options.get_socket().is_none() && is_remote(host) {
+        warn!(
+            "The connection to {host} is not encrypted. Set sslmode=verify-full in DATABASE_URL, or sslmode=disable."
+        );
+    }
+    Ok(tls)
+}
+
+/// Returns whether connections to this host leave the machine.
+fn is_remote(host: &str) -> bool {
+    let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    !(is_loopback || host.starts_with('/') || host.eq_ignore_ascii_case("localhost"))
+}
+
+pub(in super::super) async fn create_schema(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<(), Failure> {
+    let create = async {
+        let mut transaction = connection.begin().await?;
+        // Without the lock, two processes that create the schema at the same time collide.
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).persistent(false);
+        lock.execute(&mut *transaction).await?;
+        let exists: bool =
+            sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname = $1")
+                .bind(schema)
+                .persistent(false)
+                .fetch_one(&mut *transaction)
+                .await?;
+        // The schema may exist while this role may not create schemas.
+        if !exists {
+            let create = AssertSqlSafe(Arc::<str>::from(format!(r#"CREATE SCHEMA "{schema}""#)));
+            sqlx::raw_sql(create).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    };
+    create.await.map_err(|error: sqlx::Error| {
+        Failure::Schema(format!("cannot create the schema {schema}: {}", why(&error)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_other_machines_are_remote() {
+        for host in ["localhost", "127.0.0.1", "::1", "/var/run/postgresql"] {
+            assert!(!is_remote(host), "{host}");
+        }
+        for host in ["db.example.com", "db", "10.0.0.7", "localhost.example"] {
+            assert!(is_remote(host), "{host}");
+        }
+    }
+}
