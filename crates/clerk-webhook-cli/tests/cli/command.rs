@@ -73,6 +73,8 @@ fn every_command_has_help_with_examples() {
             "reconcile",
             "db",
             "queue",
+            "serve",
+            "health",
             "completions"
         ]
     );

@@ -27,6 +27,8 @@ mod queue;
 mod replay;
 mod scenario;
 mod secret;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
 mod sign;
 mod support;
 mod trigger;

@@ -1,0 +1,61 @@
+//! The log.
+
+use clerk_webhook_test::{Delivery, fixture};
+use serde_json::json;
+
+use super::{Database, Server};
+use crate::support::process::finish;
+
+#[test]
+fn json_lines_are_flat_and_have_the_names_of_the_span() {
+    let database = Database::sqlite("log-json");
+    let server = database.serve();
+    let delivery = Delivery::of(fixture::user_created()).id("msg_1");
+    assert_eq!(server.deliver(&delivery).status, 200);
+    let end = std::time::Instant::now() + crate::support::PATIENCE;
+    let line = loop {
+        let found = server.lines().into_iter().find(|line| line["messaging.message.id"] == "msg_1");
+        if let Some(line) = found {
+            break line;
+        }
+        assert!(std::time::Instant::now() < end, "no line of the delivery");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["clerk.event.type"], "user.created");
+    assert_eq!(line["clerk.outcome"], "processed");
+    assert!(line["message"].is_string() && line["target"].is_string(), "{line}");
+    let time = line["timestamp"].as_str().unwrap();
+    assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+    assert!(line.as_object().unwrap().values().all(|value| !value.is_object()), "{line}");
+}
+
+#[test]
+fn the_level_and_the_format_can_be_set() {
+    let database = Database::sqlite("log-text");
+    let mut command = database.command();
+    command.env("CLERK_WEBHOOK_LISTEN", "192.0.2.1:1").args(["--log-format", "text"]);
+    let run = finish(&mut command, b"");
+    assert_eq!(run.code, 2, "{run:?}");
+    let first = run.stderr.lines().next().unwrap();
+    assert!(first.contains("INFO") && !first.starts_with('{'), "{first}");
+
+    let run =
+        finish(database.command().env("CLERK_WEBHOOK_LISTEN", "192.0.2.1:1").env("RUST_LOG", "error"), b"");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    let mut command = database.command();
+    command.env("RUST_LOG", "error").args(["--log", "info", "--json", "--print-config"]);
+    let shown = finish(&mut command, b"").objects().remove(0);
+    assert_eq!(shown["log"], json!({ "value": "info", "origin": "--log" }));
+}
+
+#[test]
+fn shows_no_secret_at_the_finest_level() {
+    let database = Database::sqlite("log-trace");
+    let mut command = database.command();
+    let server = Server::start(command.env("RUST_LOG", "trace"));
+    // The helper checks each line.
+    assert_eq!(server.deliver(&Delivery::of(fixture::user_created())).status, 200);
+    server.signal("TERM");
+    server.line("shut down");
+}
