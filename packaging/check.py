@@ -121,7 +121,7 @@ def pods_have_their_parts() -> None:
     for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
         check(container[probe]["httpGet"]["path"] == path, f"kubernetes.yaml: {probe} does not ask {path}")
     check(spec["securityContext"]["runAsUser"] == 65532, "kubernetes.yaml: the pod does not run as user 65532")
-    drain = next(item["value"] for item in container["env"] if item["name"] == "CLERK_WEBHOOK_DRAIN")
+    drain = next((item["value"] for item in container["env"] if item["name"] == "CLERK_WEBHOOK_DRAIN"), "0s")
     check(int(drain.rstrip("s")) + 22 <= spec["terminationGracePeriodSeconds"], "kubernetes.yaml: the drain is too long")
     for document in ("prometheus/alerts.yaml", "prometheus/alerts.test.yaml"):
         yaml.safe_load(content(document))
