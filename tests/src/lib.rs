@@ -144,6 +144,7 @@ pub struct QueueReadme;
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/queue.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/database.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/import.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/serve.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/testing.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/command.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/deployment.md")]

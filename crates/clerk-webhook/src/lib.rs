@@ -223,6 +223,6 @@ macro_rules! links {
 }
 
 guide!(
-    quick_start clerk frameworks axum actix warp tower events handlers once queue database import testing command
-    deployment troubleshooting security extending benchmarks
+    quick_start clerk frameworks axum actix warp tower events handlers once queue database import serve testing
+    command deployment troubleshooting security extending benchmarks
 );
