@@ -127,6 +127,42 @@ def pods_have_their_parts() -> None:
         yaml.safe_load(content(document))
 
 
+def layout_of_the_image() -> None:
+    """The command runs as the image runs it: without a shell, as user 65532, with only its libraries."""
+    image = SCRATCH / "image"
+    for folder in ("data", "usr/local/bin"):
+        (image / folder).mkdir(parents=True)
+    SCRATCH.chmod(0o755)
+    os.chown(image / "data", 65532, 65532)
+    shutil.copy(COMMAND, image / "usr/local/bin/clerk-webhook")
+    linked = subprocess.run(["ldd", COMMAND], capture_output=True, text=True, check=True).stdout
+    for library in re.findall(r"(?<=\s)/\S+", linked):
+        check(re.search(r"/(libc|libm|libgcc_s|ld-linux[\w-]*)\.so", library), f"Dockerfile: distroless/cc lacks {library}")
+        target = image / library.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+    own = {"PORT": "0", "CLERK_WEBHOOK_ADMIN_LISTEN": "0.0.0.0:0", "CLERK_WEBHOOK_DRAIN": "0s"}
+    env = environments()["Dockerfile"] | own | {"DATABASE_URL": "sqlite:/data/clerk.db", "CLERK_WEBHOOK_SIGNING_SECRET": SECRET}
+    prefix = [shutil.which("chroot"), "--userspec=65532:65532", str(image), "/usr/local/bin/clerk-webhook"]
+    commands = [json.loads(text) for text in re.findall(r'CMD (\[.*\])', content("Dockerfile"))]
+    health, serve = commands[0][1:], commands[1]
+    with (SCRATCH / "image.log").open("w") as log:
+        process = subprocess.Popen([*prefix, *serve], env=env, stderr=log)
+    try:
+        for _ in range(300):
+            found = re.search(r'"address":"0.0.0.0:(\d+)".*serving the administrator', Path(log.name).read_text())
+            if found or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        check(found, f"Dockerfile: the server does not start: {Path(log.name).read_text()}")
+        env["CLERK_WEBHOOK_ADMIN_LISTEN"] = f"0.0.0.0:{found[1]}" if found else "off"
+        asked = subprocess.run([*prefix, *health], env=env, capture_output=True, text=True)
+        check(asked.returncode == 0, f"Dockerfile: the health check fails: {asked.stdout}{asked.stderr}")
+    finally:
+        process.terminate()
+        check(process.wait(30) == 0, "Dockerfile: the server does not end with 0 after SIGTERM")
+
+
 def reply(url: str, data: bytes | None = None) -> str:
     try:
         with urllib.request.urlopen(url, data, timeout=10) as response:
@@ -228,6 +264,10 @@ def metrics_exist() -> None:
 
 def main() -> int:
     checks = [paths_of_the_image, names_and_values, metrics_exist]
+    if os.getuid() == 0 and shutil.which("chroot") and shutil.which("ldd"):
+        checks.append(layout_of_the_image)
+    else:
+        print("skipped layout of the image: chroot needs root")
     if shutil.which("promtool"):
         checks.append(queries_parse)
     if yaml:
