@@ -161,6 +161,13 @@ async fn the_document_describes_all_fields_of_queue() {
     check("queue", &objects);
 }
 
+#[cfg(feature = "serve")]
+#[test]
+fn the_document_describes_all_fields_of_health() {
+    // Nothing listens on this port.
+    check("health", &run(&["health", "http://127.0.0.1:9/livez", "--json"]).objects());
+}
+
 #[test]
 fn the_document_describes_all_fields_of_listen() {
     let server = Server::new(|_| response(500, &[], ""));
