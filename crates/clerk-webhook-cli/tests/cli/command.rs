@@ -110,7 +110,7 @@ fn shows_an_overview_without_arguments() {
         assert!(run.stdout.contains(&format!("\n  {command} ")), "{command}: {}", run.stdout);
     }
     assert_eq!(examples(&run.stdout).len(), 3, "{}", run.stdout);
-    assert!(!run.stdout.contains("--json") && run.stdout.lines().count() <= 26, "{}", run.stdout);
+    assert!(!run.stdout.contains("--json") && run.stdout.lines().count() <= 28, "{}", run.stdout);
 
     let run = process::run(&["--json"]);
     assert_eq!((run.code, &run.objects()[0]["error"]["kind"]), (2, &"usage".into()), "{run:?}");

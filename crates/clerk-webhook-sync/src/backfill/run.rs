@@ -160,8 +160,12 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
             report.expected = page.total.or(report.expected);
             // The next page arrives while this one is written. If it does not arrive, this one is written anyway.
             let arriving = async { Ok(self.next(&mut listing).await) };
-            ((), next) = try_join(self.take(report, page, position), arriving).await?;
-            self.show(report);
+            let writing = async {
+                let taken = self.take(report, page, position).await;
+                self.show(report);
+                taken
+            };
+            ((), next) = try_join(writing, arriving).await?;
         }
     }
 
