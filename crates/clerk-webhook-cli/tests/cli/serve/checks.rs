@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use clerk_webhook_test::{Delivery, FakeBackendApi, fixture};
@@ -10,6 +11,7 @@ use sqlx::AssertSqlSafe;
 
 use super::sweeps::{clerk, history};
 use super::{Database, Server};
+use crate::support::PATIENCE;
 use crate::support::clerk::Clerk;
 use crate::support::listener::lines;
 use crate::support::process::{command, finish};
@@ -18,10 +20,22 @@ use crate::support::server::closed_port;
 /// Runs a server that must not start, and returns the last line of its log.
 #[track_caller]
 fn refused(command: &mut Command, code: i32) -> String {
-    let run = finish(command, b"");
-    assert_eq!(run.code, code, "{run:?}");
-    let last = run.stderr.trim_end().lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or_else(|| panic!("{run:?}")).to_owned()
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = lines(process.stderr.take().unwrap());
+    let mut seen = Vec::new();
+    let is_running = loop {
+        match log.recv_timeout(PATIENCE) {
+            Ok(line) if line.contains("accepting deliveries") => break true,
+            Ok(line) => seen.push(line),
+            Err(error) => break error == RecvTimeoutError::Timeout,
+        }
+    };
+    if is_running {
+        process.kill().unwrap();
+    }
+    assert_eq!(process.wait().unwrap().code(), Some(code), "{seen:?}");
+    let last = seen.last().and_then(|line| line.strip_prefix("error: "));
+    last.unwrap_or_else(|| panic!("{seen:?}")).to_owned()
 }
 
 async fn execute(database: &Database, statements: &str) {
@@ -70,7 +84,7 @@ async fn starts_when_postgres_starts_later() {
     let mut process = database.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let log = lines(process.stderr.take().unwrap());
     let wait = |message: &str| {
-        while !log.recv_timeout(crate::support::PATIENCE).expect(message).contains(message) {}
+        while !log.recv_timeout(PATIENCE).expect(message).contains(message) {}
     };
     wait("waiting for Postgres");
     postgres.restart();
@@ -189,7 +203,7 @@ async fn checks_the_secret_key() {
     let log = lines(process.stderr.take().unwrap());
     let mut seen = Vec::new();
     while !seen.last().is_some_and(|line: &String| line.contains("accepting deliveries")) {
-        seen.push(log.recv_timeout(crate::support::PATIENCE).unwrap());
+        seen.push(log.recv_timeout(PATIENCE).unwrap());
     }
     assert!(seen.iter().any(|line| line.contains("CLERK_SECRET_KEY is not checked")), "{seen:?}");
     process.kill().unwrap();

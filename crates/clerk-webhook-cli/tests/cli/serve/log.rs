@@ -31,6 +31,20 @@ fn json_lines_are_flat_and_have_the_names_of_the_span() {
 }
 
 #[test]
+fn lines_in_a_span_contain_its_fields() {
+    let database = Database::sqlite("log-span");
+    let server = Server::start(database.command().env("RUST_LOG", "debug"));
+    assert_eq!(server.deliver(&Delivery::of(fixture::user_created()).id("msg_1")).status, 200);
+    // The statements of the delivery run in its span.
+    let line = server.line("INSERT");
+    assert_eq!(
+        (&line["target"], &line["messaging.message.id"], &line["clerk.event.type"]),
+        (&json!("sqlx::query"), &json!("msg_1"), &json!("user.created")),
+        "{line}"
+    );
+}
+
+#[test]
 fn the_level_and_the_format_can_be_set() {
     let database = Database::sqlite("log-text");
     let mut command = database.command();
