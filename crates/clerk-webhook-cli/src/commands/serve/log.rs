@@ -79,7 +79,7 @@ where
         line.insert("timestamp".to_owned(), now().into());
         line.insert("level".to_owned(), metadata.level().as_str().into());
         line.insert("target".to_owned(), metadata.target().into());
-        line.insert("message".to_owned(), message.unwrap_or_default());
+        line.insert("message".to_owned(), message.unwrap_or_else(|| "".into()));
         let text = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
         writeln!(writer, "{}", escaped(&text))
     }

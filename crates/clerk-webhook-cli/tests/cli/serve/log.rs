@@ -1,10 +1,27 @@
 //! The log.
 
+use std::time::{Duration, Instant};
+
 use clerk_webhook_test::{Delivery, fixture};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Database, Server};
+use crate::support::PATIENCE;
 use crate::support::process::finish;
+
+/// Waits for a line with this target about the delivery `msg_1`.
+#[track_caller]
+fn of_delivery(server: &Server, target: &str) -> Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let is_searched = |line: &Value| line["target"] == target && line["messaging.message.id"] == "msg_1";
+        if let Some(line) = server.lines().into_iter().find(is_searched) {
+            return line;
+        }
+        assert!(Instant::now() < end, "no line of the delivery");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 #[test]
 fn json_lines_are_flat_and_have_the_names_of_the_span() {
@@ -12,15 +29,7 @@ fn json_lines_are_flat_and_have_the_names_of_the_span() {
     let server = database.serve();
     let delivery = Delivery::of(fixture::user_created()).id("msg_1");
     assert_eq!(server.deliver(&delivery).status, 200);
-    let end = std::time::Instant::now() + crate::support::PATIENCE;
-    let line = loop {
-        let found = server.lines().into_iter().find(|line| line["messaging.message.id"] == "msg_1");
-        if let Some(line) = found {
-            break line;
-        }
-        assert!(std::time::Instant::now() < end, "no line of the delivery");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
+    let line = of_delivery(&server, "clerk_webhook");
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["clerk.event.type"], "user.created");
     assert_eq!(line["clerk.outcome"], "processed");
@@ -36,10 +45,10 @@ fn lines_in_a_span_contain_its_fields() {
     let server = Server::start(database.command().env("RUST_LOG", "debug"));
     assert_eq!(server.deliver(&Delivery::of(fixture::user_created()).id("msg_1")).status, 200);
     // The statements of the delivery run in its span.
-    let line = server.line("INSERT");
+    let line = of_delivery(&server, "sqlx::query");
     assert_eq!(
-        (&line["target"], &line["messaging.message.id"], &line["clerk.event.type"]),
-        (&json!("sqlx::query"), &json!("msg_1"), &json!("user.created")),
+        (&line["clerk.event.type"], &line["clerk.scope"]),
+        (&json!("user.created"), &json!("clerk")),
         "{line}"
     );
 }

@@ -178,7 +178,8 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 /// Checks the levels of the log. A word without a level would be the name of a module.
 pub(super) fn log_levels(text: &str) -> Result<String, String> {
     let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
-    if text.split(',').all(is_level) && text.parse::<Targets>().is_ok() {
+    // The crate reads an empty text as the level error.
+    if !text.is_empty() && text.split(',').all(is_level) && text.parse::<Targets>().is_ok() {
         return Ok(text.to_owned());
     }
     Err("the levels are not valid. Use a level such as info, or info,sqlx=warn.".to_owned())
