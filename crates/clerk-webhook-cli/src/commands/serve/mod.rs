@@ -37,6 +37,7 @@ pub(crate) use self::config::listeners;
 pub(crate) use self::migrate::migrate;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::server::shutdown::interruption;
 
 /// Loads the configuration, runs the checks, and serves until a signal ends the process.
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -52,7 +53,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::network(format_args!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(async {
-        let opened = start::open(&config).await?;
+        let interrupted = interruption();
+        let opened = tokio::select! {
+            opened = start::open(&config) => opened?,
+            // The start can wait for the database, and without a handler, the first process of a container ignores signals.
+            () = interrupted => return Err(Failure::Negative),
+        };
         if config.check {
             output.object(&serde_json::json!({ "result": "ok" }))?;
             return output.line("The configuration and the database are ready.");

@@ -14,7 +14,7 @@ use super::{Database, Server};
 use crate::support::PATIENCE;
 use crate::support::clerk::Clerk;
 use crate::support::listener::lines;
-use crate::support::process::{command, finish};
+use crate::support::process::{command, finish, send_signal};
 use crate::support::server::closed_port;
 
 /// Runs a server that must not start, and returns the last line of its log.
@@ -74,6 +74,19 @@ fn waits_for_postgres_as_long_as_it_should() {
         format!("Postgres at {address} refused connections for 1 s. Start it, or raise --db-wait.")
     );
     assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_postgres() {
+    let database = Database::sqlite("waiting");
+    let mut command = database.command();
+    let url = format!("postgres://user:hidden@{}/app", closed_port());
+    command.env("DATABASE_URL", url).args(["--db-wait", "1h"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let log = lines(process.stderr.take().unwrap());
+    log.recv_timeout(PATIENCE).unwrap();
+    send_signal("TERM", process.id());
+    assert_eq!(process.wait().unwrap().code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
