@@ -282,3 +282,32 @@ async fn a_check_changes_nothing() {
     assert_eq!((run.code, run.stdout.as_str()), (0, "{\"result\":\"ok\"}\n"), "{run:?}");
     assert_eq!(schemas(&database).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refuses_a_forward_whose_tables_belong_to_another_role() {
+    const ROLE: &str = "test_serve_forward_rights";
+    let Some(database) = Database::postgres("rights").await else { return };
+    let forward = ["--forward-to", "http://127.0.0.1:9/"];
+    // Creates the tables, as their owner.
+    drop(Server::start(database.command().args(forward)));
+    let rights = format!(
+        "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         GRANT USAGE ON SCHEMA {{schema}}, {{schema}}_worker TO {ROLE};
+         GRANT ALL ON ALL TABLES IN SCHEMA {{schema}}, {{schema}}_worker TO {ROLE};"
+    );
+    execute(&database, &rights).await;
+    let url = database.url.replace("postgres://postgres@", &format!("postgres://{ROLE}@"));
+    assert_ne!(url, database.url);
+    let command = || {
+        let mut command = database.command();
+        command.env("DATABASE_URL", &url).env("CLERK_WEBHOOK_MIGRATE", "false");
+        command
+    };
+    let message = refused(command().args(forward), 4);
+    assert!(message.contains("_worker belongs to another role"), "{message}");
+    // Without the forward, the rights suffice.
+    let server = Server::start(&mut command());
+    assert_eq!(server.deliver(&Delivery::of(fixture::user_created())).status, 200);
+    drop(server);
+    execute(&database, &format!("DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")).await;
+}

@@ -49,6 +49,9 @@ pub(super) async fn open(
     let pool = pool.connect_lazy_with(options);
     let tables = tables(pool, &config.prefix, &config.schema, config.forward.is_some())?;
     let (tables, is_complete) = tables.prepare(config).await?;
+    if is_complete && config.forward.is_some() {
+        check_worker(tables.sync.pool(), &config.schema).await?;
+    }
     let clerk = clerk::check(config, &tables.sync, is_complete).await?;
     let sync = clerk::restrict(tables.sync, clerk.instance_id.as_deref());
     Ok(Open {
@@ -62,6 +65,35 @@ pub(super) async fn open(
         instance_id: clerk.instance_id,
         tls: Some(tls),
     })
+}
+
+/// Returns an error if this role cannot use the tables of graphile_worker, which only their owner can.
+async fn check_worker(pool: &PgPool, schema: &str) -> Result<(), Failure> {
+    let protected = "SELECT count(*) FROM pg_catalog.pg_class c \
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                     JOIN pg_catalog.pg_roles r ON r.rolname = current_user \
+                     WHERE n.nspname = $1 AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls \
+                     AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')";
+    let worker = format!("{schema}_worker");
+    let check = async {
+        let mut transaction = pool.begin().await?;
+        let protected: i64 = sqlx::query_scalar(protected)
+            .bind(&worker)
+            .persistent(false)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await.map(|()| protected)
+    };
+    match check.await {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Failure::Schema(format!(
+            "Schema {worker} belongs to another role, and row-level security protects its tables. Connect as its owner, or \
+             leave out --forward-to."
+        ))),
+        Err(error) => {
+            Err(Failure::network(format_args!("cannot read the owner of schema {worker}: {}", why(&error))))
+        }
+    }
 }
 
 /// Returns the parts that have tables.
