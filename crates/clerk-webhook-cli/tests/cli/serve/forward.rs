@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clerk_webhook_core::Verifier;
 use clerk_webhook_test::{Delivery, fixture};
+use clerk_webhook_tests::clients::{Judged, official_verdicts};
 use serde_json::json;
 
 use super::{Database, Server};
@@ -51,6 +52,27 @@ fn forwards_signed_events_from_sqlite() {
 async fn forwards_signed_events_from_postgres() {
     let Some(database) = Database::postgres("forward").await else { return };
     tokio::task::spawn_blocking(move || forwards(database)).await.unwrap();
+}
+
+/// Each language's own libraries verify the request as if Clerk had sent it.
+#[test]
+fn the_official_libraries_accept_the_forwarded_request_unchanged() {
+    let database = Database::sqlite("forward-official");
+    let application = server::Server::new(|_| response(204, &[], ""));
+    let server = start(&database, &application.url());
+    assert_eq!(server.deliver(&Delivery::of(fixture::user_created()).id("msg_1")).status, 200);
+    let request = application.request();
+    let judged = |name: &str, secret, authentic| Judged {
+        name: name.to_owned(),
+        secret,
+        authentic,
+        headers: request.pairs().into_iter().collect(),
+        body: request.body.clone(),
+    };
+    let judged = [judged("forwarded", SECRET, true), judged("with another secret", OTHER, false)];
+    for verdict in official_verdicts(&judged, "verifying forwarded events") {
+        assert!(verdict.contains("svix 2"), "{verdict}");
+    }
 }
 
 #[test]
