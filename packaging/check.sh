@@ -3,8 +3,8 @@
 #   bash packaging/check.sh target/debug/clerk-webhook
 # A line that begins with "skipped" names a check whose tool is missing.
 set -euo pipefail
-cd "$(dirname "$0")"
 command=$(realpath "${1:?Name the clerk-webhook command, with the serve feature.}")
+cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
 
