@@ -169,9 +169,9 @@ impl Options {
 }
 
 /// Returns whether Clerk sends no event about a difference: an organization whose members have joined or left has
-/// another `members_count`, with the same time of its last update.
+/// another `members_count` and another time of its last update.
 fn is_without_event(drift: &Value) -> bool {
-    (&drift["table"], &drift["kind"]) == (&"organizations".into(), &"differing".into())
+    drift["table"] == "organizations" && (drift["kind"] == "stale" || drift["kind"] == "differing")
 }
 
 /// Returns the number of handled events and the time of the page, or `None` if the database was too busy.
