@@ -24,7 +24,6 @@ mod schedule;
 mod shutdown;
 mod start;
 mod status;
-mod stop;
 mod storage;
 mod sweep_log;
 mod sweep_report;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clerk_webhook_core::{Timestamp, Verifier};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::api::Api;
@@ -18,7 +19,6 @@ use super::routes::{Admin, Public};
 use super::shutdown::{Ending, end};
 use super::start::Opened;
 use super::status::Sources;
-use super::stop::StopSignal;
 use super::storage::Storage;
 use super::sweep_log::SweepLog;
 use super::sweeps::Sweeper;
@@ -48,7 +48,7 @@ pub(super) async fn serve(config: Config, opened: Opened, _output: &Output) -> R
     let target = Arc::new(Target { sync, prefix: config.prefix.clone() });
     let (api, readiness) = (Arc::new(Api::new(api)), Arc::new(Readiness::new(Arc::clone(&target))));
     let forward = Forward::start(&config, &storage, &readiness)?;
-    let (sweeps, stop) = (Arc::new(SweepLog::default()), StopSignal::default());
+    let (sweeps, stop) = (Arc::new(SweepLog::default()), CancellationToken::new());
     if let Ok(state) = on!(&target.sync, sync => sync.import_state().await) {
         sweep_report::recall(&state);
     }

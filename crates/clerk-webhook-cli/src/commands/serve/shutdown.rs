@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::deliver::Deliveries;
 use super::forward::Forward;
 use super::health::Readiness;
 use super::listeners::Running;
-use super::stop::StopSignal;
 use super::systemd;
 use crate::sync::Target;
 
@@ -41,7 +41,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// The parts that end.
 pub(super) struct Ending {
     pub(super) readiness: Arc<Readiness>,
-    pub(super) stop: StopSignal,
+    pub(super) stop: CancellationToken,
     pub(super) public: Running,
     pub(super) admin: Option<Running>,
     pub(super) deliveries: Arc<Deliveries>,
@@ -56,7 +56,7 @@ pub(super) struct Ending {
 pub(super) async fn end(ending: Ending, drain: Duration) {
     let Ending { readiness, stop, public, admin, deliveries, forward, sweeper, background, target } = ending;
     readiness.stop();
-    stop.stop();
+    stop.cancel();
     systemd::stopping();
     if !drain.is_zero() {
         info!(seconds = drain.as_secs(), "draining: deliveries are still accepted");

@@ -8,13 +8,13 @@ use std::time::Duration;
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_sync::{BackendApi, BackfillOptions, ImportError, ImportState, ReconcileOptions, Report};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::api::Api;
 use super::deliver::Deliveries;
 use super::progress::{Counts, Follower};
 use super::schedule;
-use super::stop::StopSignal;
 use super::sweep_log::{Ended, Kind, SweepLog, reconciled_at};
 use super::sweep_report;
 use crate::sync::{Target, explain_sync, on};
@@ -41,7 +41,7 @@ pub(super) struct Sweeper {
     pub(super) api: Arc<Api>,
     pub(super) deliveries: Arc<Deliveries>,
     pub(super) log: Arc<SweepLog>,
-    pub(super) stop: StopSignal,
+    pub(super) stop: CancellationToken,
     pub(super) started_at: Timestamp,
     pub(super) backfill: bool,
     pub(super) every: Option<Duration>,
@@ -76,7 +76,7 @@ impl Sweeper {
     /// Imports until an import of any process has completed.
     async fn import(&self) {
         let mut retry = FIRST_RETRY;
-        while !self.stop.is_stopped() {
+        while !self.stop.is_cancelled() {
             let next = match self.state().await {
                 Some(state) if state.backfilled_at.is_some() => return,
                 Some(_) => self.sweep(Kind::Backfill).await,
@@ -100,7 +100,7 @@ impl Sweeper {
         // Until when a failed or refused comparison is not repeated.
         let mut not_before = self.started_at;
         let mut retry = FIRST_RETRY.min(every);
-        while !self.stop.is_stopped() {
+        while !self.stop.is_cancelled() {
             let last = self.state().await.and_then(|state| reconciled_at(&state).max(state.backfilled_at));
             let next = schedule::next(self.started_at, last, every, interval).max(not_before);
             if self.log.next_at() != Some(next) {
@@ -193,11 +193,11 @@ impl Sweeper {
             match kind {
                 Kind::Backfill => {
                     let options = BackfillOptions::default().on_progress(on_page);
-                    self.target.backfill(api, options.until(self.stop.stopped())).await
+                    self.target.backfill(api, options.until(self.stop.clone().cancelled_owned())).await
                 }
                 Kind::Reconcile => {
                     let options = ReconcileOptions::default().on_progress(on_page);
-                    self.target.reconcile(api, options.until(self.stop.stopped())).await
+                    self.target.reconcile(api, options.until(self.stop.clone().cancelled_owned())).await
                 }
             }
         };
@@ -218,7 +218,7 @@ impl Sweeper {
 
     /// Waits until a sweep has had enough time to stop.
     async fn gave_up(&self) {
-        self.stop.stopped().await;
+        self.stop.cancelled().await;
         sleep(STOPPING).await;
     }
 
@@ -229,7 +229,7 @@ impl Sweeper {
             let Some(end) = state.and_then(|state| state.leased_until) else { return };
             let left = schedule::until(Timestamp::now(), end);
             self.pause((left + AFTER_LEASE).min(LEASE)).await;
-            if self.stop.is_stopped() {
+            if self.stop.is_cancelled() {
                 return;
             }
         }
@@ -239,7 +239,7 @@ impl Sweeper {
     async fn pause(&self, delay: Duration) {
         tokio::select! {
             () = sleep(delay) => {}
-            () = self.stop.stopped() => {}
+            () = self.stop.cancelled() => {}
         }
     }
 
