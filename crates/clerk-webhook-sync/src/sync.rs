@@ -232,14 +232,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(transaction)
     }
 
-    /// Begins a transaction that writes many rows of one table.
+    /// Begins a transaction that writes many rows of one table, and calls no hook.
     #[cfg(feature = "backend-api")]
     pub(crate) async fn begin_bulk(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
-        let mut transaction = DB::begin_bulk(&self.pool).await?;
-        if !self.keeps_statements && self.hook.is_some() {
-            DB::prepare(&mut transaction).await?;
-        }
-        Ok(transaction)
+        DB::begin_bulk(&self.pool).await
     }
 
     pub(crate) fn hook(&self) -> Option<&Hook<DB::Connection>> {

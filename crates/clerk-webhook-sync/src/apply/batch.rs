@@ -155,9 +155,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             }
             let list = children.iter().flat_map(|(owner, tables)| {
                 let rows = tables.get(index).into_iter().flatten();
-                rows.map(|(id, row)| [vec![Value::id(owner), Value::id(id)], row.clone()].concat())
+                rows.map(|(id, row)| {
+                    [Value::id(owner), Value::id(id)].into_iter().chain(row.iter().cloned()).collect()
+                })
             });
-            let list: Vec<_> = list.collect();
+            let list: Vec<Vec<_>> = list.collect();
             debug_assert!(list.iter().all(|row| row.len() == table.columns.len() + 2));
             for piece in list.chunks(piece(DB::DIALECT)) {
                 DB::execute_query(connection, self.list_query(&statements.insert, piece)).await?;

@@ -83,12 +83,12 @@ pub trait Access: Database {
         list: &[Vec<Value>],
     ) -> Query<'static, Self, <Self as Database>::Arguments>;
 
-    /// Runs a query, and returns the number of changed rows.
+    /// Runs a query.
     #[cfg(feature = "backend-api")]
     fn execute_query(
         connection: &mut Self::Connection,
         query: Query<'static, Self, <Self as Database>::Arguments>,
-    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs a query, and returns its rows.
     #[cfg(feature = "backend-api")]
@@ -135,8 +135,8 @@ macro_rules! access {
         async fn execute_query(
             connection: &mut Self::Connection,
             query: Query<'static, Self, <Self as Database>::Arguments>,
-        ) -> Result<u64, sqlx::Error> {
-            Ok(query.execute(connection).await?.rows_affected())
+        ) -> Result<(), sqlx::Error> {
+            query.execute(connection).await.map(drop)
         }
 
         #[cfg(feature = "backend-api")]

@@ -67,7 +67,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 continue;
             }
             let resume = position.users.clone().filter(|_| report.resource == Resource::Users);
-            report.seen = if resume.is_some() { position.seen } else { 0 };
+            if resume.is_some() {
+                (report.seen, report.unreadable) = (position.seen, position.unreadable);
+            }
             run.list(report, resume, Some(&position)).await?;
             if report.skipped.is_none() && report.is_certain() {
                 position.complete.insert(name.to_owned());

@@ -133,7 +133,7 @@ impl ReconcileOptions {
     /// With 0, no row may become one.
     ///
     /// A tombstone is permanent. If more objects seem to be deleted, the run stops before the first tombstone
-    /// with [`ImportError::TooManyDeletions`](crate::ImportError::TooManyDeletions), because the secret key
+    /// of the table with [`ImportError::TooManyDeletions`](crate::ImportError::TooManyDeletions), because the secret key
     /// may belong to another instance.
     pub fn max_tombstones(mut self, rows: u64) -> Self {
         self.max_tombstones = rows;

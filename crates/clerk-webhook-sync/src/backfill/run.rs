@@ -1,6 +1,7 @@
 //! What imports and comparisons have in common.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select, try_join};
 use sqlx::Transaction;
 use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::apply::batch::{Comparison, piece};
 use crate::apply::change::Origin;
@@ -86,8 +87,10 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
 
     /// Gives the lease back, also after an error.
     pub(super) async fn end<T>(mut self, result: Result<T, ImportError>) -> Result<T, ImportError> {
-        if let Some(lease) = self.lease.take() {
-            let given_back = self.sync.give_back(&lease).await;
+        if let Some(lease) = &self.lease {
+            let given_back = self.sync.give_back(lease).await;
+            // Until now, dropping this future gives the lease back.
+            self.lease = None;
             if result.is_ok() {
                 given_back?;
             }
@@ -156,7 +159,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
                 report.unlisted = listing.missing();
                 return Ok(Some(listing));
             };
-            report.seen += page.observations.len() as u64 + page.unreadable;
+            report.seen += (page.observations.len() + page.unreadable.len()) as u64;
             report.expected = page.total.or(report.expected);
             // The next page arrives while this one is written. If it does not arrive, this one is written anyway.
             let arriving = async { Ok(self.next(&mut listing).await) };
@@ -178,9 +181,11 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         let (cursor, recent) = (listing.cursor(), listing.started_at().saturating_sub(millis(RECENT)));
         let observing =
             spawn_blocking(move || ObservedPage { cursor, recent, ..observe_page(entity, &page, &settings) });
-        // The task is not canceled, unless the runtime ends, and then this future ends too.
-        let stopped =
-            |_| ImportError::Sync(SyncError::undecodable("the runtime is shutting down".to_owned()));
+        let stopped = |error: JoinError| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The task is not canceled, unless the runtime ends, and then this future ends too.
+            Err(_) => ImportError::Sync(SyncError::undecodable("the runtime is shutting down".to_owned())),
+        };
         observing.await.map(Some).map_err(stopped)
     }
 
@@ -190,7 +195,10 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         page: ObservedPage,
         position: Option<&SavedPosition>,
     ) -> Result<(), ImportError> {
-        report.unreadable += page.unreadable;
+        for (id, error) in &page.unreadable {
+            warn_unreadable(report.resource.entity(), id, error);
+        }
+        report.unreadable += page.unreadable.len() as u64;
         let observations = self.leave_to_events(report, page.observations, page.recent).await?;
         if self.lease.is_none() {
             for (observation, comparison) in self.compare(report.resource, observations).await? {
@@ -208,8 +216,12 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
             let counts = self.sync.write_listed(&mut transaction, entity, piece, self.origin).await?;
             let is_last = pieces.peek().is_none();
             if is_last && let Some((cursor, position)) = &position {
-                let users = Some(cursor.clone());
-                let position = SavedPosition { users, seen: report.seen, ..(*position).clone() };
+                let position = SavedPosition {
+                    users: Some(cursor.clone()),
+                    seen: report.seen,
+                    unreadable: report.unreadable,
+                    ..(*position).clone()
+                };
                 self.sync.remember(&mut transaction, POSITION, &position.encoded()).await?;
             }
             transaction.commit().await?;
@@ -247,7 +259,10 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         if self.sync.hook().is_none() || self.origin.is_some() {
             return Ok(observations);
         }
-        let is_recent = |observation: &Observation| matches!(&observation.observed, Observed::Version { order, .. } if order.updated_at >= recent);
+        let is_recent = |observation: &Observation| match &observation.observed {
+            Observed::Version { order, .. } => order.updated_at >= recent,
+            Observed::Deleted { .. } => false,
+        };
         let (recent, mut others) = observations.into_iter().partition(is_recent);
         for (observation, comparison) in self.compare(report.resource, recent).await? {
             match comparison {
@@ -265,7 +280,7 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
         object: Object,
         read_at: i64,
     ) -> Result<(), ImportError> {
-        let page = Page { objects: vec![object], total: report.expected, read_at };
+        let page = Page { objects: vec![object], total: None, read_at };
         let page = observe_page(report.resource.entity(), &page, self.sync.settings());
         // Clerk counts the object, although no page contained it.
         report.unlisted = report.unlisted.saturating_sub(1);
@@ -274,7 +289,10 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
 
     /// Begins a transaction of this run, which must own the lease.
     pub(super) async fn transaction(&self) -> Result<Transaction<'static, DB>, ImportError> {
-        let mut transaction = self.sync.begin_bulk().await?;
+        // The statements of a hook, whose plans the connection keeps, need the planner's own settings.
+        let calls_hook = self.sync.hook().is_some() && self.origin.is_some();
+        let begun = if calls_hook { self.sync.begin().await } else { self.sync.begin_bulk().await };
+        let mut transaction = begun?;
         if let Some(lease) = &self.lease {
             if !self.sync.renew_in(&mut transaction, lease).await? {
                 return Err(ImportError::LeaseLost);
@@ -307,8 +325,8 @@ impl<DB: SyncDatabase> Drop for Run<'_, DB> {
 /// The objects of a page as observations.
 struct ObservedPage {
     observations: Vec<Observation>,
-    /// How many objects cannot be read.
-    unreadable: u64,
+    /// The ids of the objects that cannot be read, and why.
+    unreadable: Vec<(String, SyncError)>,
     /// How many objects Clerk counts.
     total: Option<u64>,
     /// The last user of the page.
@@ -319,17 +337,15 @@ struct ObservedPage {
 
 fn observe_page(entity: Entity, page: &Page, settings: &Settings) -> ObservedPage {
     let mut observations = Vec::with_capacity(page.objects.len());
-    let mut unreadable = 0;
+    let mut unreadable = Vec::new();
     for object in &page.objects {
         match observe_listed(entity, object.json.get(), page.read_at, settings) {
             Ok(observation) => observations.push(observation),
-            Err(error) => {
-                unreadable += 1;
-                warn_unreadable(entity, &object.id, &error);
-            }
+            Err(error) => unreadable.push((object.id.clone(), error)),
         }
     }
-    ObservedPage { observations, unreadable, total: page.total, cursor: None, recent: i64::MAX }
+    let recent = page.read_at.saturating_sub(millis(RECENT));
+    ObservedPage { observations, unreadable, total: page.total, cursor: None, recent }
 }
 
 #[cfg(feature = "tracing")]

@@ -56,13 +56,16 @@ pub(super) struct SavedPosition {
     pub(super) users: Option<Cursor>,
     /// The number of imported users.
     pub(super) seen: u64,
+    /// The number of users that could not be read.
+    #[serde(default)]
+    pub(super) unreadable: u64,
 }
 
 impl SavedPosition {
     /// Returns the position of an import that begins now.
     pub(super) fn new(tables: BTreeSet<String>) -> Self {
         let began_at = Timestamp::now().as_millis();
-        Self { began_at, tables, complete: BTreeSet::new(), users: None, seen: 0 }
+        Self { began_at, tables, complete: BTreeSet::new(), users: None, seen: 0, unreadable: 0 }
     }
 
     /// Returns whether an import that begins now can continue from this position.

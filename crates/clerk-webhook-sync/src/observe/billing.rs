@@ -4,7 +4,7 @@ use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscrip
 
 use super::{Observation, Observer, status};
 use crate::apply::applied::IgnoredReason;
-use crate::observe::canonical::{Leave, canonical};
+use crate::observe::canonical::{Leave, canonical_of_valid};
 use crate::schema::tables::Entity;
 use crate::value::{Value, digest};
 
@@ -27,7 +27,7 @@ impl Observer<'_> {
     /// Observes a subscription. The items come first, sorted by id, so that all transactions lock rows in the
     /// same order.
     pub(super) fn subscription(&self, subscription: &Subscription) -> Vec<Observation> {
-        let data = digest(&canonical(self.event.raw_data(), Leave::In, &[]));
+        let data = digest(&canonical_of_valid(self.event.raw_data(), Leave::In, &[]));
         let copy = |item| self.item_copy(item, subscription, data.clone());
         let mut observations: Vec<_> = subscription.items.iter().filter_map(copy).collect();
         observations.sort_by(|one, other| one.id.cmp(&other.id));

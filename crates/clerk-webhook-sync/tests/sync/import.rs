@@ -45,6 +45,7 @@ on_both_engines!(
     a_feature_that_is_off_is_skipped_without_tombstones,
     forgotten_users_stay_forgotten,
     an_interrupted_import_continues,
+    an_interrupted_import_remembers_its_doubts,
     the_state_of_the_runs_is_known,
     only_one_run_writes_at_a_time,
     one_object_is_refreshed,
@@ -581,6 +582,33 @@ async fn a_table_with_doubts_is_not_complete<DB: Engine>(sync: ClerkSync<DB>) {
         assert!(state.reconciled_at.contains_key(&Resource::Organizations));
     }
     import(&sync, &api(&clerk)).await;
+    assert!(sync.import_state().await.unwrap().backfilled_at.is_some());
+}
+
+/// The page with the unreadable user is not read again.
+async fn an_interrupted_import_remembers_its_doubts<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let fails = api_through(&clerk, |request, mut response| {
+        let is_later = request.uri().query().is_some_and(|query| query.contains("starting_after="));
+        match request.uri().path().ends_with("/users") {
+            true if is_later => {
+                *response.status_mut() = http::StatusCode::FORBIDDEN;
+                response
+            }
+            true => edited(response, |users| {
+                if let Some(user) = users.get_mut(0) {
+                    user.as_object_mut().unwrap().remove("email_addresses");
+                }
+            }),
+            false => response,
+        }
+    });
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).unreadable, 1, "{report:?}");
+    assert_eq!(sync.import_state().await.unwrap().backfilled_at, None);
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).unreadable, 0, "{report:?}");
     assert!(sync.import_state().await.unwrap().backfilled_at.is_some());
 }
 
