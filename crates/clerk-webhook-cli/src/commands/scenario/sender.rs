@@ -239,9 +239,9 @@ impl<'o> Sender<'o> {
         if self.settings.retry.is_none() {
             return (Next::GivenUp, None);
         }
-        let span = u64::from(2 * JITTER) * 10;
-        let per_mille = 1000 - 10 * JITTER + self.random.below(span + 1) as u32;
-        (next, Some(delay * per_mille / 1000))
+        let span = u64::from(2 * JITTER) * 10_000;
+        let per_million = 1_000_000 - 10_000 * JITTER + self.random.below(span + 1) as u32;
+        (next, Some(delay * per_million / 1_000_000))
     }
 }
 
