@@ -150,7 +150,7 @@ def layout_of_the_image() -> None:
         process = subprocess.Popen([*prefix, *serve], env=env, stderr=log)
     try:
         for _ in range(300):
-            found = re.search(r'"address":"0.0.0.0:(\d+)".*serving the administrator', Path(log.name).read_text())
+            found = re.search(r'"address":"0.0.0.0:(\d+)".*serving health, metrics and status', Path(log.name).read_text())
             if found or process.poll() is not None:
                 break
             time.sleep(0.1)
@@ -197,7 +197,7 @@ def served_metrics() -> set[str]:
         options = ["--database", "sqlite:metrics.db", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         # Nothing listens on port 9, so each attempt of the forward fails.
         options += ["--api-url", url, "--forward-to", "http://127.0.0.1:9/", "--reconcile-every", "1s", "--no-env-file"]
-        admin = r'"address":"([^"]+)","level":"INFO","message":"serving the administrator"'
+        admin = r'"address":"([^"]+)","level":"INFO","message":"serving health, metrics and status"'
         public = r'"address":"([^"]+)","level":"INFO","message":"accepting deliveries"'
         addresses = start(["serve", *options], env, [admin, public], "stderr")
         to = f"http://{addresses[1]}/webhooks/clerk"

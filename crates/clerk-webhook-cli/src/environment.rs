@@ -53,19 +53,24 @@ pub(crate) fn ignore_file() {
 /// breaks. An empty value counts as missing.
 #[cfg(feature = "sync")]
 pub(crate) fn var_or_file(name: &'static str, file: &'static str) -> Result<Option<Variable>, Failure> {
-    let mut variables = vars(&[name, file])?;
-    variables.retain(|variable| !variable.value.is_empty());
-    let (found, other) = (variables.pop(), variables.pop());
-    if other.is_some() {
-        return Err(Failure::usage(format_args!("{name} and {file} are both set. Unset one.")));
-    }
-    let Some(mut found) = found else { return Ok(None) };
+    let Some(mut found) = only(&[name, file])? else { return Ok(None) };
     if found.name == file {
         let content = std::fs::read_to_string(&found.value)
             .map_err(|error| Failure::usage(format_args!("cannot read the file of {file}: {error}")))?;
         found.value = content.trim_end_matches(['\r', '\n']).to_owned();
     }
     Ok(Some(found).filter(|variable| !variable.value.is_empty()))
+}
+
+/// Returns the one variable of several that is set. An empty value counts as missing.
+#[cfg(feature = "sync")]
+pub(crate) fn only(names: &[&'static str]) -> Result<Option<Variable>, Failure> {
+    let mut variables = vars(names)?;
+    variables.retain(|variable| !variable.value.is_empty());
+    if let [one, other, ..] = variables.as_slice() {
+        return Err(Failure::usage(format_args!("{} and {} are both set. Unset one.", one.name, other.name)));
+    }
+    Ok(variables.pop())
 }
 
 /// Returns the variables that are set, of several variables that replace each other.

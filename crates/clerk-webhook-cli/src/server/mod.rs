@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod limits;
+pub(crate) mod proxy;
 pub(crate) mod response;
 pub(crate) mod serve;
 pub(crate) mod shutdown;

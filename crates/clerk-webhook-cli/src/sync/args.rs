@@ -4,6 +4,9 @@ use clap::ValueEnum;
 
 use super::prefix::Prefix;
 
+/// The URL of Clerk's Backend API.
+pub(crate) const DEFAULT_API_URL: &str = "https://api.clerk.com/v1";
+
 /// The arguments that select the tables.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Database")]
@@ -32,7 +35,7 @@ pub(crate) struct ApiArgs {
     pub(crate) instance: Option<String>,
 
     /// URL of the Backend API
-    #[arg(long, value_name = "URL", default_value = "https://api.clerk.com/v1", help_heading = "Clerk")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_API_URL, help_heading = "Clerk")]
     pub(crate) api_url: String,
 
     /// Share of Clerk's rate limit to use

@@ -25,6 +25,8 @@ mod unavailable;
 pub(crate) use self::api::api;
 #[cfg(feature = "serve")]
 pub(crate) use self::api::client;
+#[cfg(feature = "serve")]
+pub(crate) use self::args::DEFAULT_API_URL;
 pub(crate) use self::args::{ApiArgs, TableArgs};
 #[cfg(feature = "sync")]
 pub(crate) use self::display::Display;

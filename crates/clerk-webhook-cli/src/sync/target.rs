@@ -33,6 +33,16 @@ pub(crate) enum AnySync {
     Postgres(ClerkSync<Postgres>),
 }
 
+impl AnySync {
+    /// Returns the kind of the database.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
 /// What to do if the SQLite file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IfMissing {
@@ -88,9 +98,8 @@ impl Target {
 
     /// Applies the settings of the arguments.
     pub(crate) fn with_settings(self, args: &ApiArgs, keeps_waitlist: bool) -> Result<Self, Failure> {
-        let mut variables = environment::vars(&[INSTANCE_VARIABLE])?;
-        variables.retain(|variable| !variable.value.is_empty());
-        let instance = args.instance.clone().or_else(|| variables.pop().map(Variable::announced));
+        let variable = environment::only(&[INSTANCE_VARIABLE])?;
+        let instance = args.instance.clone().or_else(|| variable.map(Variable::announced));
         let raw = match args.raw {
             Raw::Public => RawColumn::Redacted,
             Raw::Full => RawColumn::Full,

@@ -95,7 +95,7 @@ pub(super) struct Migrate {
     #[arg(long)]
     pub(super) print: bool,
 
-    /// Create all tables of `clerk-webhook serve` with this --schema, in a role that may create them
+    /// Create all tables that `clerk-webhook serve` uses with this --schema
     #[cfg(feature = "serve")]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["print", "prefix"])]
     pub(super) schema: Option<String>,

@@ -30,9 +30,10 @@ async fn show(target: &Target, output: &Output) -> Result<(), Failure> {
     for resource in Resource::ALL {
         tables.push(TableStatus::read(target, *resource, &state).await?);
     }
-    let (kind, tls) = match &target.sync {
-        AnySync::Sqlite(_) => ("sqlite", None),
-        AnySync::Postgres(_) => ("postgres", Some(has_tls(target).await?)),
+    let kind = target.sync.kind();
+    let tls = match &target.sync {
+        AnySync::Sqlite(_) => None,
+        AnySync::Postgres(_) => Some(has_tls(target).await?),
     };
     if output.is_json() {
         let tables = tables.iter().map(|table| {

@@ -13,7 +13,7 @@ Exit codes: 0 the server answered with 2xx, 1 it did not, 2 incorrect usage.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// URL [default: /livez of CLERK_WEBHOOK_ADMIN_LISTEN, else http://127.0.0.1:9464/livez]
+    /// URL [default: /livez of the admin listener, or of the public listener if that is off]
     #[arg(value_name = "URL")]
     pub(super) url: Option<String>,
 }

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
 
-    /// Maximum number of deletions in a table, or 1 %
+    /// Maximum number of deletions in a table, or 1 % of its rows if that is more
     ///
     /// With 0, no row may be deleted.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]

@@ -4,14 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, FORWARDED, HOST};
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HOST};
 use zeroize::Zeroizing;
 
 use super::config::AdminToken;
-
-/// The header in which a proxy names its client.
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use crate::server::proxy::is_proxied;
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +52,8 @@ fn given(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 /// The host must be an address or a local name. Otherwise a website could let its own name point to this machine,
 /// and read the answer in a browser that runs here.
 fn is_local(headers: &HeaderMap, peer: SocketAddr) -> bool {
-    let is_proxied = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    peer.ip().to_canonical().is_loopback() && !is_proxied && host.is_none_or(is_local_host)
+    peer.ip().to_canonical().is_loopback() && !is_proxied(headers) && host.is_none_or(is_local_host)
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -70,6 +67,8 @@ fn is_local_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
@@ -106,6 +105,7 @@ mod tests {
             ("127.0.0.1:1", &[("host", "127.0.0.1.evil.example")], Access::LocalOnly),
             ("127.0.0.1:1", &[("host", "localhost"), ("x-forwarded-for", "10.0.0.7")], Access::LocalOnly),
             ("127.0.0.1:1", &[("host", "localhost"), ("forwarded", "for=10.0.0.7")], Access::LocalOnly),
+            ("127.0.0.1:1", &[("host", "localhost"), ("x-real-ip", "10.0.0.7")], Access::LocalOnly),
         ] {
             assert_eq!(check(None, &headers(fields), peer.parse().unwrap()), expected, "{peer} {fields:?}");
         }

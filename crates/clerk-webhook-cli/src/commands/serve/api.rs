@@ -9,9 +9,6 @@ use super::metrics::record_api;
 use crate::failure::Failure;
 use crate::sync;
 
-/// The URL of Clerk's Backend API.
-const DEFAULT_URL: &str = "https://api.clerk.com/v1";
-
 /// The client; `None` without a secret key.
 pub(super) struct Api(Mutex<Option<BackendApi>>);
 
@@ -35,7 +32,7 @@ impl Api {
 /// Creates the client with the current key; `None` without a key.
 pub(super) fn client(config: &Config) -> Result<Option<BackendApi>, Failure> {
     let Some(key) = &config.api_key else { return Ok(None) };
-    let url = config.api_url.as_deref().unwrap_or(DEFAULT_URL);
+    let url = config.api_url.as_deref().unwrap_or(sync::DEFAULT_API_URL);
     sync::client(&key.current(), url, config.api_share).map(Some)
 }
 

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-Variables: CLERK_WEBHOOK_SIGNING_SECRET is required; CLERK_SECRET_KEY imports and compares; CLERK_WEBHOOK_ADMIN_TOKEN protects \
+Variables: CLERK_WEBHOOK_SIGNING_SECRET is required; without CLERK_SECRET_KEY, the server neither imports nor compares; CLERK_WEBHOOK_ADMIN_TOKEN protects \
 /status; CLERK_WEBHOOK_FORWARD_SECRET signs the forward. Each, and DATABASE_URL, can also be in a file that a variable such as \
 CLERK_SECRET_KEY_FILE names. Secrets have no flags, because all users of a machine can see the process list.
 
-Each flag has a variable such as CLERK_WEBHOOK_LISTEN, and a key in the file of --config such as listen. A flag overrides the \
-variable, and the variable overrides the file. The variable of --instance is CLERK_INSTANCE_ID, and the variable of --log is \
-RUST_LOG.
+Each setting under Database, Clerk, Listeners, Forward and Log has a variable such as CLERK_WEBHOOK_LISTEN, and a key in the \
+file of --config such as listen. Two variables have other names: CLERK_INSTANCE_ID for --instance, and RUST_LOG for --log. A \
+flag overrides the variable, and the variable overrides the file.
 
 Examples:
   clerk-webhook serve --database sqlite:app.db
   clerk-webhook serve --check
   clerk-webhook serve --forward-to http://localhost:8080/webhooks/clerk
 
-Exit codes: 0 success, 1 a second signal interrupted the shutdown, 2 incorrect configuration, 3 the database or the network \
+Exit codes: 0 success, 1 a signal interrupted the start, or a second signal the shutdown, 2 incorrect configuration, 3 the database or the network \
 does not respond, 4 the tables have another version, 5 the secret key belongs to another instance.";
 
 /// Keep Clerk's users and organizations in your database
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "check")]
     pub(super) print_config: bool,
 
-    /// SQLite file, or URL of the database [required, default: $DATABASE_URL]
+    /// SQLite file, or URL of the database [default: $DATABASE_URL]
     #[arg(long, value_name = "URL", help_heading = "Database")]
     database: Option<String>,
 
@@ -110,7 +110,7 @@ pub(crate) struct Args {
 
     /// URL that receives each event, signed [default: none]
     ///
-    /// https, or http to a private address. Events are sent again until the URL answers with 2xx.
+    /// https, or http to a private address. An event becomes a dead letter after 12 failed attempts.
     #[arg(long, value_name = "URL", help_heading = "Forward")]
     forward_to: Option<String>,
 

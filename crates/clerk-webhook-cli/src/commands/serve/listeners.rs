@@ -71,7 +71,7 @@ fn cannot_listen(address: SocketAddr, option: &str, error: &io::Error) -> Failur
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => Failure::usage(format_args!(
-            "port {port} is in use: stop the other process, or select another address with {option}"
+            "port {port} is in use. Stop the process that uses it, or select another address with {option}."
         )),
         io::ErrorKind::PermissionDenied => Failure::usage(format_args!(
             "permission denied for port {port}: select a port above 1023 with {option}"

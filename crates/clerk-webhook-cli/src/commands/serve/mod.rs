@@ -31,6 +31,8 @@ mod sweeps;
 mod systemd;
 mod tables;
 
+use std::pin::pin;
+
 pub(crate) use self::args::Args;
 pub(crate) use self::config::listeners;
 pub(crate) use self::migrate::migrate;
@@ -52,17 +54,17 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::network(format_args!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(async {
-        let interrupted = interruption();
+        let mut interrupted = pin!(interruption());
         let opened = tokio::select! {
             opened = start::open(&config) => opened?,
             // The start can wait for the database, and without a handler, the first process of a container ignores signals.
-            () = interrupted => return Err(Failure::Negative),
+            () = &mut interrupted => return Err(Failure::Negative),
         };
         if config.check {
             output.object(&serde_json::json!({ "result": "ok" }))?;
             return output.line("The configuration and the database are ready.");
         }
-        run::serve(config, opened, output).await
+        run::serve(config, opened, interrupted).await
     });
     // A handler that a second signal interrupted must not delay the end of the process.
     runtime.shutdown_background();

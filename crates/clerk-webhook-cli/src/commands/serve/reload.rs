@@ -44,21 +44,23 @@ impl Reloader {
         let config = Arc::clone(&self.config);
         // Files can be on a slow file system.
         let read = tokio::task::spawn_blocking(move || {
-            let token = config.admin_token.as_ref().map(AdminToken::reload);
-            let forward = config.forward.as_ref().map(ForwardConfig::reload);
-            let others = (token.unwrap_or(Ok(false)), forward.unwrap_or(Ok(false)));
-            (config.secrets.reload(), config.api_key.as_ref().map(KeySource::reload), others)
+            let key = config.api_key.as_ref().map_or(Ok(false), KeySource::reload);
+            let token = config.admin_token.as_ref().map_or(Ok(false), AdminToken::reload);
+            let forward = config.forward.as_ref().map_or(Ok(false), ForwardConfig::reload);
+            (config.secrets.reload(), key, token, forward)
         });
-        let Ok((secrets, key, (token, forward))) = read.await else { return };
-        let secrets = secrets.and_then(|is_changed| match is_changed {
-            true => self.deliveries.replace_secrets(self.config.secrets.current()).map(|()| true),
-            false => Ok(false),
-        });
-        let key = key.unwrap_or(Ok(false)).and_then(|is_changed| match is_changed {
-            true => {
-                self.api.renew(&self.config).map(|()| true).map_err(|failure| failure.message().to_owned())
+        let Ok((secrets, key, token, forward)) = read.await else { return };
+        let secrets = secrets.and_then(|is_changed| {
+            if is_changed {
+                self.deliveries.replace_secrets(self.config.secrets.current())?;
             }
-            false => Ok(false),
+            Ok(is_changed)
+        });
+        let key = key.and_then(|is_changed| {
+            if is_changed {
+                self.api.renew(&self.config).map_err(|failure| failure.message().to_owned())?;
+            }
+            Ok(is_changed)
         });
         let mut problems = Vec::new();
         let results = [

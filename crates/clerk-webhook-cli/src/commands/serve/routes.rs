@@ -65,11 +65,12 @@ impl Admin {
         peer: SocketAddr,
     ) -> Response<Body> {
         let path = request.uri().path();
-        let is_known = matches!(path, "/livez" | "/healthz" | "/readyz" | "/metrics" | "/status" | "/");
-        if is_known && !is_read(request.method()) {
-            return not_allowed("GET, HEAD");
-        }
         match path {
+            "/livez" | "/healthz" | "/readyz" | "/metrics" | "/status" | "/"
+                if !is_read(request.method()) =>
+            {
+                not_allowed("GET, HEAD")
+            }
             "/livez" | "/healthz" => alive(),
             "/readyz" => ready(&self.readiness, true).await,
             "/metrics" => {

@@ -24,14 +24,16 @@ use super::sweep_log::SweepLog;
 use super::sweeps::Sweeper;
 use super::{purge, sweep_report, systemd, tables};
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::server::shutdown::interruption;
 use crate::sync::{AnySync, Target, on};
 
 /// Serves until a signal ends the process. A second signal ends it at once.
-pub(super) async fn serve(config: Config, opened: Opened, _output: &Output) -> Result<(), Failure> {
+pub(super) async fn serve(
+    config: Config,
+    opened: Opened,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let started_at = Timestamp::now();
-    let interrupted = interruption();
     let metrics = Metrics::install(started_at)?;
     let public = Bound::bind(config.listen, "--listen").await?;
     let admin = match config.admin_listen {
@@ -157,10 +159,7 @@ fn introduce(
     instance_id: Option<&str>,
     tls: Option<bool>,
 ) {
-    let database = match target.sync {
-        AnySync::Sqlite(_) => "sqlite",
-        AnySync::Postgres(_) => "postgres",
-    };
+    let database = target.sync.kind();
     let version = env!("CARGO_PKG_VERSION");
     info!(version, instance_id, database, tls, tables = %target.prefix, "started");
     if config.api_key.is_none() {
@@ -171,7 +170,7 @@ fn introduce(
     let events = tables::needed_events(config.tables).join(",");
     info!(events, "subscribe the endpoint in the Clerk Dashboard to these event types");
     if let Some(address) = admin {
-        info!(%address, "serving the administrator");
+        info!(%address, "serving health, metrics and status");
     }
     // The last line, so that its reader knows that the process accepts deliveries.
     info!(address = %public, path = config.path, "accepting deliveries");

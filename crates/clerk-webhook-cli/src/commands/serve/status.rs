@@ -12,7 +12,7 @@ use super::deliver::Deliveries;
 use super::storage::Storage;
 use super::sweep_log::{Ended, Kind, SweepLog};
 use crate::failure::Failure;
-use crate::sync::{AnySync, TableStatus, Target, explain_database, explain_sync, on};
+use crate::sync::{TableStatus, Target, explain_database, explain_sync, on};
 use crate::text::date;
 
 /// How long the numbers from the database may take.
@@ -103,16 +103,12 @@ impl Sources {
             Err(error) => (None, Some(error)),
         };
         let state = stored.as_ref().map(|stored| &stored.state);
-        let kind = match &self.target.sync {
-            AnySync::Sqlite(_) => "sqlite",
-            AnySync::Postgres(_) => "postgres",
-        };
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started_at: date(self.started_at),
             instance_id: self.instance_id.clone().or_else(|| state?.instance_id.clone()),
             database: Database {
-                kind,
+                kind: self.target.sync.kind(),
                 schema_version: stored.as_ref().map(|stored| stored.version),
                 tls: self.tls,
             },

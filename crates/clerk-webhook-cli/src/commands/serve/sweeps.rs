@@ -267,7 +267,8 @@ impl Sweeper {
     /// Warns if a comparison repaired rows, and no delivery has arrived that could have changed them.
     fn warn_if_nothing_arrives(&self, kind: Kind, report: &Report) {
         let repaired = sweep_report::changed_rows(report);
-        let since = self.every.map(|every| schedule::before(report.started_at, every));
+        // The interval varies by 10 %.
+        let since = self.every.map(|every| schedule::before(report.started_at, every.mul_f64(1.1)));
         let last_at = self.deliveries.last_at();
         let has_arrived = last_at.zip(since).is_some_and(|(last, since)| last >= since);
         if kind == Kind::Reconcile && repaired > 0 && !has_arrived {

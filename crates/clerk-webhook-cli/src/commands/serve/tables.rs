@@ -43,8 +43,7 @@ mod tests {
 
     #[test]
     fn lists_the_events_of_the_kept_tables() {
-        let none = KeptTables { sessions: false, billing: false, waitlist: false };
-        let needed = needed_events(none);
+        let needed = needed_events(KeptTables::default());
         for expected in ["user.created", "organizationMembership.deleted", "role.updated"] {
             assert!(needed.contains(&expected), "{expected}");
         }

@@ -218,7 +218,7 @@ async fn checks_the_secret_key() {
     while !seen.last().is_some_and(|line: &String| line.contains("accepting deliveries")) {
         seen.push(log.recv_timeout(PATIENCE).unwrap());
     }
-    assert!(seen.iter().any(|line| line.contains("CLERK_SECRET_KEY is not checked")), "{seen:?}");
+    assert!(seen.iter().any(|line| line.contains("could not check CLERK_SECRET_KEY")), "{seen:?}");
     process.kill().unwrap();
     process.wait().unwrap();
 }

@@ -13,9 +13,6 @@ const KEY: &str = "sk_test_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Returns the command with a database and a secret, and these arguments.
 fn serve(folder: &Folder, args: &[&str]) -> Command {
     let mut command = command();
-    for name in ["PORT", "RUST_LOG"] {
-        command.env_remove(name);
-    }
     command.arg("serve").args(args).current_dir(folder.path());
     command.env("DATABASE_URL", "sqlite:app.db").env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
     command
@@ -136,7 +133,7 @@ fn names_the_mistake_of_a_single_setting() {
         ("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_!hidden", "CLERK_WEBHOOK_SIGNING_SECRET is not valid: "),
         ("CLERK_SECRET_KEY", "whsec_hidden", "CLERK_SECRET_KEY is not valid: "),
         ("CLERK_SECRET_KEY_FILE", "empty", "CLERK_SECRET_KEY_FILE names an empty file."),
-        ("CLERK_SECRET_KEY_FILE", "missing", "CLERK_SECRET_KEY_FILE: cannot read the file: "),
+        ("CLERK_SECRET_KEY_FILE", "missing", "CLERK_SECRET_KEY_FILE: cannot read the file missing: "),
         ("DATABASE_URL", "mysql://hidden@db/app", "DATABASE_URL: the value is not the URL of a database."),
         ("DATABASE_URL", "sqlite::memory:", "DATABASE_URL: a database in memory loses its rows. Use a file."),
         (

@@ -8,7 +8,7 @@ use crate::support::server::{self, closed_port, response};
 
 fn health(args: &[&str], admin: &str) -> Run {
     let mut command = command();
-    finish(command.arg("health").args(args).env("CLERK_WEBHOOK_ADMIN_LISTEN", admin).env_remove("PORT"), b"")
+    finish(command.arg("health").args(args).env("CLERK_WEBHOOK_ADMIN_LISTEN", admin), b"")
 }
 
 #[test]

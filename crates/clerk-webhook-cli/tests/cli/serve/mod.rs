@@ -31,7 +31,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use crate::support::PATIENCE;
 use crate::support::folder::Folder;
 use crate::support::listener::{Answer, lines};
-use crate::support::process::{SECRET, command};
+use crate::support::process::{SECRET, command, send_signal};
 
 const PATH: &str = "/webhooks/clerk";
 
@@ -69,9 +69,6 @@ impl Database {
     /// Returns the command with this database, free ports, and the signing secret.
     fn command(&self) -> Command {
         let mut command = command();
-        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "PORT", "RUST_LOG"] {
-            command.env_remove(name);
-        }
         command
             .arg("serve")
             .env("DATABASE_URL", &self.url)
@@ -133,9 +130,7 @@ impl Server {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { process, log, public: unknown, admin: unknown };
         let address = |line: &Value| line["address"].as_str().unwrap().parse().unwrap();
-        if std::env::var_os("CLERK_WEBHOOK_ADMIN_LISTEN").is_none() {
-            server.admin = address(&server.line("serving the administrator"));
-        }
+        server.admin = address(&server.line("serving health, metrics and status"));
         server.public = address(&server.line("accepting deliveries"));
         server
     }
@@ -217,8 +212,7 @@ impl Server {
 
     /// Sends a signal.
     fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        send_signal(signal, self.process.id());
     }
 
     /// Waits for the end of the process.

@@ -20,6 +20,10 @@ pub(crate) fn command() -> Command {
         "CLERK_SECRET_KEY",
         "CLERK_SECRET_KEY_FILE",
         "CLERK_INSTANCE_ID",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "PORT",
+        "RUST_LOG",
     ] {
         command.env_remove(name);
     }

@@ -7,23 +7,13 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 
 use super::entrance::{CODE, Entrance, Entry};
 use super::token::{is_same, random};
+use crate::server::proxy::is_proxied;
 
 /// The path of the page.
 pub(crate) const ROOT: &str = "/_clerk/";
 
 /// The name of the query parameter for the token, with the equals sign.
 const TOKEN: &str = "token=";
-
-/// Headers that a proxy or a tunnel adds, even if it rewrites the host.
-const PROXY_HEADERS: [&str; 7] = [
-    "cf-connecting-ip",
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
 
 /// Decides which requests may access the page.
 #[derive(Debug)]
@@ -122,7 +112,7 @@ impl PageAccess {
         peer.ip().to_canonical().is_loopback()
             && only(request.headers(), &HOST).is_some_and(|host| self.is_own_name(host))
             && authority.is_none_or(|host| self.is_own_name(host))
-            && !PROXY_HEADERS.iter().any(|name| request.headers().contains_key(*name))
+            && !is_proxied(request.headers())
     }
 
     /// Returns whether a host always means this machine and this port.

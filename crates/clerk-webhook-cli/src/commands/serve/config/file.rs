@@ -25,23 +25,25 @@ struct Value {
 }
 
 impl ConfigFile {
-    /// Reads a file. Returns all problems of the file.
-    pub(super) fn read(path: &Path) -> Result<Self, Vec<String>> {
+    /// Reads a file. Returns also the problems of single keys.
+    pub(super) fn read(path: &Path) -> Result<(Self, Vec<String>), String> {
         let name = path.display().to_string();
         let mut text = String::new();
         let read = File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_string(&mut text));
         match read {
-            Err(error) => Err(vec![format!("cannot read {name} of --config: {error}")]),
-            Ok(length) if length as u64 > MAX_SIZE => Err(vec![format!("{name} is larger than 1 MiB.")]),
+            Err(error) => {
+                Err(format!("--config: cannot read {name}: {error}. Check the path and its permissions."))
+            }
+            Ok(length) if length as u64 > MAX_SIZE => Err(format!("{name} is larger than 1 MiB.")),
             Ok(_) => Self::parse(name, &text),
         }
     }
 
-    fn parse(name: String, text: &str) -> Result<Self, Vec<String>> {
+    fn parse(name: String, text: &str) -> Result<(Self, Vec<String>), String> {
         let line_of = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
         let table = DeTable::parse(text).map_err(|error| {
             let line = line_of(error.span().map_or(0, |span| span.start));
-            vec![format!("{name}, line {line}: {}.", error.message())]
+            format!("{name}, line {line}: {}.", error.message())
         })?;
         let keys: Vec<String> = names::ALL.into_iter().flat_map(names::Name::keys).collect();
         let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
@@ -62,8 +64,8 @@ impl ConfigFile {
         }
         problems.sort();
         let told = problems.into_iter().map(|(line, problem)| format!("{name}, line {line}: {problem}"));
-        let told: Vec<_> = told.collect();
-        if told.is_empty() { Ok(Self { name, values }) } else { Err(told) }
+        let told = told.collect();
+        Ok((Self { name, values }, told))
     }
 
     /// Returns a value, and its place for messages.
@@ -98,7 +100,11 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<ConfigFile, Vec<String>> {
-        ConfigFile::parse("clerk-webhook.toml".to_owned(), text)
+        match ConfigFile::parse("clerk-webhook.toml".to_owned(), text) {
+            Ok((file, problems)) if problems.is_empty() => Ok(file),
+            Ok((_, problems)) => Err(problems),
+            Err(problem) => Err(vec![problem]),
+        }
     }
 
     #[test]

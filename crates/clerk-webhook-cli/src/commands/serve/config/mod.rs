@@ -81,16 +81,16 @@ pub(super) struct Loaded {
 
 /// Reads all settings.
 pub(super) fn load(args: &Args) -> Loaded {
-    let (file, problems) = match args.config.as_deref().map(ConfigFile::read) {
-        Some(Ok(file)) => (Some(file), Vec::new()),
-        Some(Err(problems)) => (None, problems),
-        None => (None, Vec::new()),
+    let (file, problems) = match args.config.as_deref().map(ConfigFile::read).transpose() {
+        Ok(read) => read.unzip(),
+        // Without the file, its settings would seem to be missing.
+        Err(problem) => return Loaded { shown: Vec::new(), config: Err(failure(&[problem])) },
     };
     let mut reader =
         Reader { sources: Sources { flags: args.settings(), file }, problems: Vec::new(), shown: Vec::new() };
     let config = read(&mut reader, args);
     // The order of the checks: the secret comes first, the file comes last.
-    reader.problems.extend(problems);
+    reader.problems.extend(problems.unwrap_or_default());
     let config = match config {
         Some(config) if reader.problems.is_empty() => Ok(config),
         _ => Err(failure(&reader.problems)),
@@ -124,7 +124,6 @@ fn read(reader: &mut Reader, args: &Args) -> Option<Config> {
     let migrate = (is_sqlite, if is_sqlite { "true" } else { "false" });
     let format =
         if io::stderr().is_terminal() { (LogFormat::Text, "text") } else { (LogFormat::Json, "json") };
-    let none = KeptTables { sessions: false, billing: false, waitlist: false };
 
     let api_key = reader.secret(names::SECRET_KEY, KeySource::new);
     let instance = reader.optional(names::INSTANCE, values::instance);
@@ -144,7 +143,7 @@ fn read(reader: &mut Reader, args: &Args) -> Option<Config> {
         reader.problems.push("--notify needs Postgres. Remove it, or use another database.".to_owned());
     }
     let drain = reader.value(names::DRAIN, (Duration::ZERO, "0s"), values::duration);
-    let tables = reader.value(names::TABLES, (none, "default"), values::tables);
+    let tables = reader.value(names::TABLES, (KeptTables::default(), "none"), values::tables);
     let raw = reader.value(names::RAW, (RawColumn::Redacted, "public"), values::raw);
     let api_share = reader.value(names::API_SHARE, (0.5, "0.5"), values::share);
     let log_format = reader.value(names::LOG_FORMAT, format, values::log_format);

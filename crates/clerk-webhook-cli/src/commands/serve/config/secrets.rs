@@ -8,7 +8,7 @@ use clerk_webhook_sync::{BackendApi, HyperTransport};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::sources::{Found, read};
+use super::sources::{Found, from_file};
 
 /// The smallest number of characters of an admin token.
 const SHORTEST_TOKEN: usize = 16;
@@ -36,10 +36,7 @@ impl Source {
     fn reload(&self) -> Result<bool, String> {
         let Some(file) = &self.file else { return Ok(false) };
         let origin = &self.origin;
-        let text = read(file).map_err(|error| format!("{origin}: cannot read the file: {error}"))?;
-        if text.is_empty() {
-            return Err(format!("{origin} names an empty file"));
-        }
+        let Found { text, .. } = from_file(file, origin.clone())?;
         (self.check)(&text).map_err(|problem| format!("{origin} {problem}"))?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let is_changed = *current != text;

@@ -72,7 +72,7 @@ impl Sources {
                 let text = Zeroizing::new(text.to_owned());
                 Ok(Some(Found { text, origin: Origin::Other(place), file: None }))
             }
-            (None, Some(((path, place), _))) => from_file(path, place).map(Some),
+            (None, Some(((path, place), _))) => from_file(Path::new(path), place).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -80,32 +80,28 @@ impl Sources {
 
 fn in_environment(name: Name) -> Result<Option<Found>, String> {
     let names: Vec<&'static str> = [name.variable].into_iter().chain(name.file_variable()).collect();
-    let mut variables = environment::vars(&names).map_err(|failure| failure.message().to_owned())?;
-    // An empty value counts as missing.
-    variables.retain(|variable| !variable.value.is_empty());
-    match variables.as_slice() {
-        [] => Ok(None),
-        [one] if one.name == name.variable => Ok(Some(Found {
-            text: Zeroizing::new(one.value.clone()),
-            origin: Origin::Other(one.to_string()),
-            file: None,
-        })),
-        [one] => from_file(&one.value, one.to_string()).map(Some),
-        [one, other, ..] => Err(format!("{} and {} are both set. Unset one.", one.name, other.name)),
+    let found = environment::only(&names).map_err(|failure| failure.message().to_owned())?;
+    let Some(variable) = found else { return Ok(None) };
+    let place = variable.to_string();
+    if variable.name != name.variable {
+        return from_file(Path::new(&variable.value), place).map(Some);
     }
+    let text = Zeroizing::new(variable.value);
+    Ok(Some(Found { text, origin: Origin::Other(place), file: None }))
 }
 
-fn from_file(path: &str, place: String) -> Result<Found, String> {
-    let path = PathBuf::from(path);
-    let text = read(&path).map_err(|error| format!("{place}: cannot read the file: {error}"))?;
+/// Reads a value from a file, which can change.
+pub(super) fn from_file(path: &Path, place: String) -> Result<Found, String> {
+    let text =
+        read(path).map_err(|error| format!("{place}: cannot read the file {}: {error}.", path.display()))?;
     if text.is_empty() {
         return Err(format!("{place} names an empty file."));
     }
-    Ok(Found { text, origin: Origin::Other(place), file: Some(path) })
+    Ok(Found { text, origin: Origin::Other(place), file: Some(path.to_owned()) })
 }
 
 /// Returns the content of a file without its last line breaks.
-pub(super) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     let length = File::open(path)?.take(MAX_SIZE + 1).read_to_string(&mut text)?;
     if length as u64 > MAX_SIZE {

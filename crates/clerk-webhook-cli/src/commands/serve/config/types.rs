@@ -6,7 +6,7 @@ use super::secrets::SecretSource;
 use crate::send::endpoint::Endpoint;
 
 /// The optional tables that are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct KeptTables {
     pub(in super::super) sessions: bool,
     pub(in super::super) billing: bool,

@@ -141,8 +141,8 @@ pub(super) fn channel(text: &str) -> Result<Option<String>, String> {
 }
 
 pub(super) fn tables(text: &str) -> Result<KeptTables, String> {
-    let mut kept = KeptTables { sessions: false, billing: false, waitlist: false };
-    for word in text.split([',', ' ']).filter(|word| !word.is_empty() && *word != "default") {
+    let mut kept = KeptTables::default();
+    for word in text.split([',', ' ']).filter(|word| !matches!(*word, "" | "none")) {
         match word {
             "sessions" => kept.sessions = true,
             "billing" => kept.billing = true,

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::sync::explain_sync;
 
 /// How long the start waits for Clerk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the start knows about Clerk.
 pub(super) struct Clerk {
@@ -52,7 +52,10 @@ async fn ask(api: &BackendApi) -> Result<Option<String>, Failure> {
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
     };
-    warn!(error, "CLERK_SECRET_KEY is not checked, because Clerk does not answer. The next sweep checks it");
+    warn!(
+        error,
+        "could not check CLERK_SECRET_KEY. The server checks it before the next import or comparison"
+    );
     Ok(None)
 }
 

@@ -26,10 +26,11 @@ pub(super) async fn open(
 ) -> Result<Open<Sqlite, SqliteStore, SqliteQueue>, Failure> {
     let file = options.get_filename().to_owned();
     folder::check(&file)?;
-    // A check creates no file.
-    let options = match config.check && !file.exists() {
-        true => SqliteConnectOptions::new().in_memory(true),
-        false => options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal),
+    // A check creates no file, and does not change the journal mode.
+    let options = match (config.check, file.exists()) {
+        (true, false) => SqliteConnectOptions::new().in_memory(true),
+        (true, true) => options.clone(),
+        (false, _) => options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal),
     };
     let options = options.busy_timeout(PATIENCE);
     let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
