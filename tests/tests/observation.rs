@@ -26,7 +26,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Level, Subscriber};
+use tracing::{Instrument as _, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
@@ -62,6 +62,8 @@ struct Line {
     fields: Fields,
     /// How many spans of this workspace contain the line.
     depth: usize,
+    /// Whether the span of the application's request contains the line.
+    is_in_request: bool,
 }
 
 impl Log {
@@ -142,10 +144,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn on_event(&self, event: &tracing::Event<'_>, cx: LayerContext<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let spans = cx.event_scope(event).into_iter().flatten();
-        let depth = spans.filter(|span| span.metadata().target() == "clerk_webhook").count();
+        let spans: Vec<_> = cx.event_scope(event).into_iter().flatten().collect();
+        let depth = spans.iter().filter(|span| span.metadata().target() == "clerk_webhook").count();
+        let is_in_request = spans.iter().any(|span| span.name() == "request");
         let (level, target) = (*event.metadata().level(), event.metadata().target());
-        self.0.lock().unwrap().lines.push(Line { level, target, fields, depth });
+        self.0.lock().unwrap().lines.push(Line { level, target, fields, depth, is_in_request });
     }
 }
 
@@ -376,6 +379,21 @@ async fn log_lines_of_a_handler_are_inside_the_span() {
     let lines = log.take_lines();
     let of_handlers = lines.iter().filter(|line| line.target != "clerk_webhook");
     assert_eq!(of_handlers.map(|line| line.depth).collect::<Vec<_>>(), [1; 4]);
+}
+
+/// Deliveries that are handled once run in tasks.
+#[tokio::test]
+async fn log_lines_are_inside_the_span_of_the_request() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let request = tracing::info_span!("request");
+    let (handlers, deduplicator) = (handlers(), Deduplicator::new(MemoryStore::new()));
+    for fails in [true, false] {
+        let handled = deduplicator.handle(&handlers, event(fixture("user.created")), !fails);
+        let answer = handled.instrument(request.clone()).await;
+        assert_eq!(answer.outcome(), if fails { Outcome::Failed } else { Outcome::Processed });
+        assert!(log.take_lines().iter().all(|line| line.is_in_request));
+    }
 }
 
 #[tokio::test]

@@ -44,11 +44,14 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// Handles an event in a task, which continues if the caller drops the returned future.
+    /// Handles an event in a task, which continues if the caller drops the returned future. The task runs in the
+    /// caller's span, so that its log lines belong to the request.
     pub(super) fn spawn(
         &self,
         run: impl Future<Output = Answer> + Send + 'static,
     ) -> impl Future<Output = Answer> {
+        #[cfg(feature = "tracing")]
+        let run = tracing::Instrument::in_current_span(run);
         let task = match &self.runtime {
             Some(runtime) => self.tasks.spawn_on(run, runtime),
             None => self.tasks.spawn(run),
