@@ -203,7 +203,7 @@ class Workspace:
         package = self.packages[uses[0]["crate"]]
         brings = max((use["brings"] for use in uses), key=len)
         requirements = sorted({use["requirement"] for use in uses})
-        repository = package["repository"]
+        repository = package["repository"] or package["homepage"]
         owner = repository.removeprefix("https://github.com/").split("/")[0]
         itself = [word for kind, word in (("custom-build", "build script"), ("proc-macro", "macro"))
                   if has_target(package, kind)]  # fmt: skip

@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 GUIDE = ROOT / "crates/clerk-webhook/src/guide/serve.md"
 COMMAND, SCRATCH = sys.argv[1], Path(sys.argv[2])
-FILES = ["Dockerfile", "compose.yaml", "clerk-webhook.service", "kubernetes.yaml"]
+FILES = ["Dockerfile", "compose.yaml", "clerk-webhook.service", "clerk-webhook.socket", "kubernetes.yaml"]
 METRIC = re.compile(r"\b(?:clerk|process)_[a-z0-9_]+")
 # The parts of a histogram.
 PARTS = re.compile(r"_(?:bucket|sum|count)$")

@@ -11,11 +11,12 @@ trap 'rm -r "$scratch"' EXIT
 if command -v systemd-analyze >/dev/null; then
     # The unit names the place of an installation.
     sed "s#/usr/local/bin/clerk-webhook#$command#" clerk-webhook.service >"$scratch/clerk-webhook.service"
+    cp clerk-webhook.socket "$scratch"
     # Messages about other units of this machine do not count.
-    systemd-analyze verify --recursive-errors=no "$scratch/clerk-webhook.service"
-    echo "ok      clerk-webhook.service: systemd-analyze verify"
+    systemd-analyze verify --recursive-errors=no "$scratch"/clerk-webhook.{service,socket}
+    echo "ok      clerk-webhook.service, clerk-webhook.socket: systemd-analyze verify"
 else
-    echo "skipped clerk-webhook.service: systemd-analyze is missing"
+    echo "skipped clerk-webhook.service, clerk-webhook.socket: systemd-analyze is missing"
 fi
 
 if command -v promtool >/dev/null; then

@@ -24,10 +24,11 @@ use hyper::body::Incoming;
 use metrics::counter;
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use super::metrics::names;
 use super::start::{Open, Opened};
-use super::tables;
+use super::{tables, traces};
 
 /// The size above which a body needs one of [`LARGE_BODIES`] permits. Nearly all events are smaller.
 const LARGE: usize = 64 * 1024;
@@ -83,6 +84,13 @@ impl Deliveries {
 
     /// Receives a delivery, and returns the answer to the sender.
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
+        let span = traces::delivery(request.uri().path());
+        let response = self.handle(request).instrument(span.clone()).await;
+        traces::record_status(&span, response.status(), response.status().is_server_error());
+        response
+    }
+
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
         let event = match self.receive(request).await {
             Ok(event) => event,
             Err(error) => {
@@ -91,7 +99,7 @@ impl Deliveries {
             }
         };
         // The task continues if the sender closes the connection.
-        let answer = tokio::spawn(async move { self.answer(event).await }).await;
+        let answer = tokio::spawn(async move { self.answer(event).await }.in_current_span()).await;
         answer.unwrap_or(Answer::from(Outcome::StoreUnavailable)).into()
     }
 

@@ -13,11 +13,13 @@ use metrics::{counter, histogram};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::config::{Config, ForwardConfig};
 use super::health::Readiness;
 use super::metrics::names;
 use super::storage::Storage;
+use super::traces;
 use crate::failure::Failure;
 use crate::send::client::{Answer, Client, SendError};
 use crate::send::svix;
@@ -135,8 +137,16 @@ impl Sender {
         let body = event.raw_body();
         let signed = secret.sign(event.message_id(), Timestamp::now(), body).to_pairs();
         let others = [("content-type", "application/json".to_owned()), (ATTEMPT, attempt.to_string())];
-        let headers = signed.into_iter().chain(others);
-        Ok(self.client.post(forward.endpoint.uri(), headers, body.clone()).await)
+        let headers = signed.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value));
+        let uri = forward.endpoint.uri();
+        let span = traces::forward(uri, attempt);
+        let headers = headers.chain(traces::headers(&span));
+        let sent = self.client.post(uri, headers, body.clone()).instrument(span.clone()).await;
+        match &sent {
+            Ok(answer) => traces::record_status(&span, answer.status, !answer.status.is_success()),
+            Err(error) => traces::record_failure(&span, error.kind),
+        }
+        Ok(sent)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -28,15 +29,44 @@ pub(super) struct Running {
     task: JoinHandle<()>,
 }
 
-impl Bound {
-    /// Binds an address. `option` is the name of the option that sets it.
-    pub(super) async fn bind(address: SocketAddr, option: &str) -> Result<Self, Failure> {
-        let failed = |error| cannot_listen(address, option, &error);
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
+/// Where the sockets come from: systemd, if a socket unit started the process, else the operating system.
+pub(super) struct Sockets(ListenFd);
+
+impl Sockets {
+    /// Takes the sockets that the process inherited.
+    pub(super) fn inherited() -> Self {
+        Self(ListenFd::from_env())
     }
 
+    /// Returns the inherited socket at this position, or else binds the address. `option` is the name of the option
+    /// that sets the address.
+    pub(super) async fn bind(
+        &mut self,
+        position: usize,
+        address: SocketAddr,
+        option: &str,
+    ) -> Result<Bound, Failure> {
+        let unusable = |error: io::Error| {
+            let number = position + 1;
+            Failure::usage(format_args!(
+                "cannot use socket {number} of the socket unit as a TCP listener: {error}"
+            ))
+        };
+        let socket = match self.0.take_tcp_listener(position).map_err(unusable)? {
+            Some(socket) => {
+                socket.set_nonblocking(true).map_err(unusable)?;
+                TcpListener::from_std(socket).map_err(unusable)?
+            }
+            None => {
+                TcpListener::bind(address).await.map_err(|error| cannot_listen(address, option, &error))?
+            }
+        };
+        let address = socket.local_addr().map_err(unusable)?;
+        Ok(Bound { socket, address })
+    }
+}
+
+impl Bound {
     /// Begins to accept connections.
     pub(super) fn serve<S, R, F>(self, shared: Arc<S>, respond: R) -> Running
     where

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, Targets};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
@@ -16,6 +16,7 @@ use tracing_subscriber::{Layer as _, Registry};
 
 use super::config::{Config, LogFormat};
 use super::quiet::{DELIVERIES, Quiet};
+use super::traces::{self, Traces};
 use crate::failure::Failure;
 use crate::output::escaped;
 
@@ -27,23 +28,23 @@ const NAMES: [(&str, &str); 3] = [
     ("outcome", "clerk.outcome"),
 ];
 
-/// Starts the log.
-pub(super) fn start(config: &Config) -> Result<(), Failure> {
+/// Starts the log, and the traces if there are any.
+pub(super) fn start(config: &Config, traces: Option<&Traces>) -> Result<(), Failure> {
     let levels: Targets = config.log.parse().unwrap_or_default();
     let filter: Box<dyn Filter<Registry> + Send + Sync> = match levels.would_enable(DELIVERIES, &Level::DEBUG)
     {
         true => Box::new(levels),
         false => Box::new(levels.and(Quiet)),
     };
+    let filter = filter.and(FilterFn::new(|metadata| metadata.target() != traces::TARGET));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry();
-    let started = match config.log_format {
-        LogFormat::Text => registry.with(layer.with_filter(filter)).try_init(),
-        LogFormat::Json => {
-            let layer = layer.fmt_fields(JsonFields::new()).event_format(Json);
-            registry.with(layer.with_filter(filter)).try_init()
-        }
+    let layer = match config.log_format {
+        LogFormat::Text => layer.with_filter(filter).boxed(),
+        LogFormat::Json => layer.fmt_fields(JsonFields::new()).event_format(Json).with_filter(filter).boxed(),
     };
+    let mut layers = vec![layer];
+    layers.extend(traces.map(|traces| traces.layer().boxed()));
+    let started = tracing_subscriber::registry().with(layers).try_init();
     started.map_err(|error| Failure::usage(format_args!("cannot start the log: {error}")))
 }
 
@@ -73,6 +74,9 @@ where
             if let Some(value) = line.remove(name) {
                 line.insert(of_span.to_owned(), value);
             }
+        }
+        if let Some(trace_id) = traces::current_id() {
+            line.insert("trace_id".to_owned(), trace_id.into());
         }
         let message = line.remove("message");
         // Later fields do not replace these.

@@ -30,6 +30,7 @@ mod sweep_report;
 mod sweeps;
 mod systemd;
 mod tables;
+mod traces;
 
 use std::pin::pin;
 
@@ -48,11 +49,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return config.map(drop);
     }
     let config = config?;
-    log::start(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::network(format_args!("cannot start the runtime: {error}")))?;
+    let traces = traces::Traces::from_env(runtime.handle())?;
+    log::start(&config, traces.as_ref())?;
     let served = runtime.block_on(async {
         let mut interrupted = pin!(interruption());
         let opened = tokio::select! {
@@ -64,7 +66,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             output.object(&serde_json::json!({ "result": "ok" }))?;
             return output.line("The configuration and the database are ready.");
         }
-        run::serve(config, opened, interrupted).await
+        run::serve(config, opened, traces, interrupted).await
     });
     // A handler that a second signal interrupted must not delay the end of the process.
     runtime.shutdown_background();

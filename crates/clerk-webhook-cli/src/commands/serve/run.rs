@@ -12,7 +12,7 @@ use super::config::Config;
 use super::deliver::Deliveries;
 use super::forward::Forward;
 use super::health::Readiness;
-use super::listeners::Bound;
+use super::listeners::Sockets;
 use super::metrics::Metrics;
 use super::reload::Reloader;
 use super::routes::{Admin, Public};
@@ -22,6 +22,7 @@ use super::status::Sources;
 use super::storage::Storage;
 use super::sweep_log::SweepLog;
 use super::sweeps::Sweeper;
+use super::traces::Traces;
 use super::{purge, sweep_report, systemd, tables};
 use crate::failure::Failure;
 use crate::server::shutdown::interruption;
@@ -31,13 +32,15 @@ use crate::sync::{AnySync, Target, on};
 pub(super) async fn serve(
     config: Config,
     opened: Opened,
+    traces: Option<Traces>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let started_at = Timestamp::now();
     let metrics = Metrics::install(started_at)?;
-    let public = Bound::bind(config.listen, "--listen").await?;
+    let mut sockets = Sockets::inherited();
+    let public = sockets.bind(0, config.listen, "--listen").await?;
     let admin = match config.admin_listen {
-        Some(address) => Some(Bound::bind(address, "--admin-listen").await?),
+        Some(address) => Some(sockets.bind(1, address, "--admin-listen").await?),
         None => None,
     };
     let verifier = Verifier::builder().secrets(config.secrets.current()).build();
@@ -111,7 +114,8 @@ pub(super) async fn serve(
     interrupted.await;
     let again = interruption();
     info!("shutting down; a second signal ends the process at once");
-    let ending = Ending { readiness, stop, public, admin, deliveries, forward, sweeper, background, target };
+    let ending =
+        Ending { readiness, stop, public, admin, deliveries, forward, sweeper, background, target, traces };
     tokio::select! {
         () = end(ending, config.drain) => {
             info!("shut down");

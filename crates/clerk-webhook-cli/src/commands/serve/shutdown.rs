@@ -5,8 +5,8 @@
 //! | `/readyz` answers 503; the sweep is asked to stop | |
 //! | the load balancer notices (`--drain`) | 0 s by default |
 //! | the public listener closes, and the deliveries in flight are answered or rolled back | 13 s |
-//! | the worker of the forward ends, and gives back its jobs | 6 s |
-//! | the sweep has stopped between two pages, and its lease is free | 2 s |
+//! | the worker of the forward ends, and gives back its jobs; the sweep stops between two pages, and frees its lease | 6 s |
+//! | the last spans are sent | 2 s |
 //! | the admin listener and the connections to the database close | 1 s |
 //!
 //! Together at most 22 s after the drain, which is 27 s with a drain of 5 s. Kubernetes gives 30 s.
@@ -24,6 +24,7 @@ use super::forward::Forward;
 use super::health::Readiness;
 use super::listeners::Running;
 use super::systemd;
+use super::traces::Traces;
 use crate::sync::Target;
 
 /// How long deliveries in flight may take, except in the worst case.
@@ -32,8 +33,8 @@ const IN_FLIGHT: Duration = Duration::from_secs(12);
 /// How long deliveries may take to roll back, after they were stopped.
 const ROLLBACK: Duration = Duration::from_secs(1);
 
-/// How long the sweep may take to stop, after the steps before it.
-const SWEEP: Duration = Duration::from_secs(2);
+/// How long the sweep may take to stop, after the deliveries.
+const SWEEP: Duration = Duration::from_secs(6);
 
 /// How long the admin listener and the connections to the database may take to close.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -50,11 +51,13 @@ pub(super) struct Ending {
     /// Tasks that never end.
     pub(super) background: [JoinHandle<()>; 4],
     pub(super) target: Arc<Target>,
+    pub(super) traces: Option<Traces>,
 }
 
 /// Ends the parts.
 pub(super) async fn end(ending: Ending, drain: Duration) {
-    let Ending { readiness, stop, public, admin, deliveries, forward, sweeper, background, target } = ending;
+    let Ending { readiness, stop, public, admin, deliveries, forward, sweeper, background, target, traces } =
+        ending;
     readiness.stop();
     stop.cancel();
     systemd::stopping();
@@ -70,14 +73,21 @@ pub(super) async fn end(ending: Ending, drain: Duration) {
     if !is_answered || stopped != Ok(0) {
         warn!("stopped deliveries that took too long; the sender sends them again");
     }
-    if let Some(forward) = forward {
-        forward.shutdown().await;
-    }
-    if timeout(SWEEP, sweeper).await.is_err() {
+    let forward = async {
+        if let Some(forward) = forward {
+            forward.shutdown().await;
+        }
+    };
+    let ((), swept) = tokio::join!(forward, timeout(SWEEP, sweeper));
+    if swept.is_err() {
         warn!("the sweep did not stop in time; the next one waits for up to 15 s");
     }
     for task in background {
         task.abort();
+    }
+    if let Some(traces) = traces {
+        // Blocks its thread.
+        let _ = tokio::task::spawn_blocking(move || traces.shutdown()).await;
     }
     let admin = async {
         if let Some(admin) = admin {

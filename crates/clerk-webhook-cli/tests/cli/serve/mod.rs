@@ -15,6 +15,7 @@ mod replicas;
 mod shutdown;
 mod sweeps;
 mod systemd;
+mod traces;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -77,7 +78,8 @@ impl Database {
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
             .env("CLERK_WEBHOOK_LISTEN", "127.0.0.1:0")
             .env("CLERK_WEBHOOK_ADMIN_LISTEN", "127.0.0.1:0")
-            .current_dir(self.folder.path());
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null());
         command
     }
 
@@ -125,7 +127,7 @@ impl Server {
     /// Starts a server, and waits until it accepts deliveries.
     #[track_caller]
     fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = lines(process.stderr.take().unwrap());
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { process, log, public: unknown, admin: unknown };
