@@ -35,6 +35,9 @@ const ABORT: &str = "abort-message";
 /// The number of attempts before an event becomes a dead letter.
 const ATTEMPTS: u32 = 12;
 
+/// How long an event waits after the process was killed while it sent the event. Longer than a request can take.
+const LEASE: Duration = Duration::from_secs(20);
+
 /// The longest `Retry-After` that is kept.
 const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -67,10 +70,10 @@ impl Forward {
         let handlers = handlers.build().map_err(Failure::usage)?;
         let mut worker = match storage {
             Storage::Sqlite { queue: Some(queue), .. } => {
-                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).start()
+                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).lease(LEASE).start()
             }
             Storage::Postgres { queue: Some(queue), .. } => {
-                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).start()
+                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).lease(LEASE).start()
             }
             _ => return Ok(None),
         };
