@@ -34,12 +34,7 @@ fn main() -> ExitCode {
 fn check(command: &str, program: &str) -> Result<String, String> {
     let database =
         std::env::temp_dir().join(format!("clerk-webhook-check-examples-{}.db", std::process::id()));
-    let mut receiver = Command::new(program);
-    receiver.env("DATABASE", &database);
-    if program.ends_with("sync-server") {
-        receiver.env("DATABASE_URL", format!("sqlite:{}", database.display()));
-    }
-    let receiver = Receiver::start(&mut receiver);
+    let receiver = Receiver::start(Command::new(program).env("DATABASE", &database));
     for event in EventType::ALL {
         let answer = run(command, &["trigger", event.as_str(), "--to", receiver.url()])?;
         if answer["status"] != 200 {
