@@ -18,6 +18,9 @@ use crate::outside::Outside;
 /// The time limit for a process to start or to end. A shutdown takes at most 22 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the forward may take for its next event. After a kill, an event waits for its lease.
+const FORWARD: Duration = Duration::from_secs(60);
+
 /// The time limit for an answer of the admin listener.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -151,21 +154,27 @@ impl<'a> Instance<'a> {
         }
     }
 
-    /// Waits until no event waits for the application. No event may be a dead letter.
-    pub fn wait_for_the_forward(&self, patience: Duration) -> Result<(), String> {
-        let end = Instant::now() + patience;
+    /// Waits until no event waits for the application, as long as their number falls. No event may be a dead letter.
+    pub fn wait_for_the_forward(&self) -> Result<(), String> {
+        let (mut fewest, mut end) = (u64::MAX, Instant::now());
         loop {
             let status = self.admin("/status")?;
             let status: Value = serde_json::from_str(&status).map_err(|error| format!("/status: {error}"))?;
             let queue = &status["queue"];
+            let (Some(ready), Some(running)) = (queue["ready"].as_u64(), queue["running"].as_u64()) else {
+                return Err(format!("/status contains no queue: {status}"));
+            };
             if queue["dead"] != 0 {
-                return Err(format!("the forward has dead letters, or no queue: {queue}"));
+                return Err(format!("the forward has dead letters: {queue}"));
             }
-            if queue["ready"] == 0 && queue["running"] == 0 {
+            if ready + running == 0 {
                 return Ok(());
             }
+            if ready + running < fewest {
+                (fewest, end) = (ready + running, Instant::now() + FORWARD);
+            }
             if Instant::now() > end {
-                return Err(format!("events still wait for the application after {patience:?}: {queue}"));
+                return Err(format!("events still wait for the application after {FORWARD:?}: {queue}"));
             }
             thread::sleep(Duration::from_millis(200));
         }

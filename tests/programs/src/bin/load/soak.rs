@@ -38,9 +38,6 @@ const ATTEMPTS: usize = 60;
 
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
-/// How long the forward may take after the last delivery.
-const FORWARD: Duration = Duration::from_secs(60);
-
 /// Returns the figures of the form, or what has grown.
 pub fn run(
     command: &str,
@@ -66,7 +63,7 @@ pub fn run(
         courses
     })?;
     none("deliveries were never acknowledged", lock(&traffic.failed).iter().map(String::as_str))?;
-    instances[0].wait_for_the_forward(FORWARD)?;
+    instances[0].wait_for_the_forward()?;
     let (acknowledged, received) = (lock(&traffic.acknowledged), outside.received());
     let missing = acknowledged.iter().map(String::as_str).filter(|id| !received.contains_key(*id));
     none("acknowledged events were never forwarded", missing)?;
