@@ -83,7 +83,7 @@ impl Database {
         let marks = "SELECT message_id, CAST(state AS BIGINT), CAST(NULL AS BIGINT)";
         let marks = self.rows(&format!("{marks} FROM {prefix}webhook_delivery WHERE state = 1"), runtime)?;
         let missing = acknowledged.filter(|id| !marks.contains_key(*id));
-        none("acknowledged events are not marked as handled", missing)?;
+        none("acknowledged events that are not marked as handled", missing)?;
         let truth = history.truth();
         for (table, kind) in TABLES {
             let query = format!("SELECT id, updated_at, deleted_at FROM {prefix}{table}");
@@ -92,9 +92,9 @@ impl Database {
                 let expected = data["updated_at"].as_i64().map(|updated_at| (updated_at, None));
                 rows.get(*id).copied() != expected
             });
-            none(&format!("objects do not have their last state in {table}"), wrong.map(|(id, _)| &**id))?;
+            none(&format!("objects without their last state in {table}"), wrong.map(|(id, _)| &**id))?;
             let wrong = truth.deleted(kind).keys().filter(|id| !matches!(rows.get(*id), Some((_, Some(_)))));
-            none(&format!("objects are not deleted in {table}"), wrong.map(|id| &**id))?;
+            none(&format!("deleted objects without a tombstone in {table}"), wrong.map(|id| &**id))?;
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ pub fn none<'a>(what: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), St
         return Ok(());
     }
     let shown = ids.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    Err(format!("{} {what}: {shown}{}", ids.len(), if ids.len() > SHOWN { ", …" } else { "" }))
+    Err(format!("{what} ({}): {shown}{}", ids.len(), if ids.len() > SHOWN { ", …" } else { "" }))
 }
 
 fn folder(name: &str) -> PathBuf {

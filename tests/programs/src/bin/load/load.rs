@@ -69,7 +69,7 @@ pub fn run(
     let shutdown = disrupted?;
     let undelivered = report.undelivered();
     let undelivered = undelivered.iter().map(|delivery| delivery.message.id.as_str());
-    none("deliveries were never acknowledged", undelivered)?;
+    none("deliveries that were never acknowledged", undelivered)?;
 
     let acknowledged = acknowledged(&report);
     let begin = Instant::now();
@@ -77,7 +77,7 @@ pub fn run(
     let behind = begin.elapsed();
     let received = outside.received();
     let missing = acknowledged.iter().copied().filter(|id| !received.contains_key(*id));
-    none("acknowledged events were never forwarded", missing)?;
+    none("acknowledged events that were never forwarded", missing)?;
     database.check(&history, acknowledged.iter().copied(), runtime)?;
     let comparison = Comparison { command, database, api_url: &outside.api_url };
     comparison.is_in_step()?;
@@ -177,7 +177,7 @@ impl Comparison<'_> {
         }
         // The exit code is 1 if only organizations differ.
         let _ = first.wait();
-        none("rows differ from the API", differences.iter().map(String::as_str))?;
+        none("rows that differ from the API", differences.iter().map(String::as_str))?;
         if !has_result {
             return Err("`reconcile --dry-run` did not complete; see its message above".to_owned());
         }

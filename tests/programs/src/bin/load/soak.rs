@@ -62,11 +62,11 @@ pub fn run(
         traffic.stopped.store(true, Ordering::Relaxed);
         courses
     })?;
-    none("deliveries were never acknowledged", lock(&traffic.failed).iter().map(String::as_str))?;
+    none("deliveries that were never acknowledged", lock(&traffic.failed).iter().map(String::as_str))?;
     instances[0].wait_for_the_forward()?;
     let (acknowledged, received) = (lock(&traffic.acknowledged), outside.received());
     let missing = acknowledged.iter().map(String::as_str).filter(|id| !received.contains_key(*id));
-    none("acknowledged events were never forwarded", missing)?;
+    none("acknowledged events that were never forwarded", missing)?;
     for instance in &mut instances {
         instance.terminate()?;
     }
