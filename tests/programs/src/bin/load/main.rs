@@ -32,7 +32,7 @@ forward, and a fake of Clerk's API.
              an instance. Then checks that every acknowledged event is in the tables and was forwarded, that the queue
              has no dead letter, and that `COMMAND reconcile --dry-run` finds no difference, except organizations that
              Clerk changes without an event.
---minutes M  sends a constant load for M minutes, such as 0.2, and checks that the memory at the end is at most 1.2 times
+--minutes M  sends a constant load for M minutes, such as 0.15, and checks that the memory at the end is at most 1.2 times
              the memory after the warm-up, and that the numbers of open files and of connections have not grown.
 
 Requires Linux, and the program pg_ctl for Postgres.

@@ -14,6 +14,9 @@ use crate::database::{Database, none};
 use crate::instance::{Instance, Settings};
 use crate::outside::{Outside, message_of};
 
+/// The number of events before the load. The import then reads full pages, so that the memory for a page does not grow.
+const POPULATION: usize = 20_000;
+
 /// The time between two deliveries.
 const INTERVAL: Duration = Duration::from_millis(25);
 
@@ -49,6 +52,7 @@ pub fn run(
     // An endless history, whose next event occurs when it is sent.
     let history = History::builder().scenario(Scenario::Churn).seed(seed).events(usize::MAX);
     let api = FakeBackendApi::from_events(history.stream());
+    api.advance_to(POPULATION);
     let outside = Outside::start(api.clone(), runtime);
     // Comparisons must not leak either.
     let settings = Settings::of_each(command, database, &outside, &["--reconcile-every", "10s"]);
