@@ -2,6 +2,7 @@
 #![cfg(all(feature = "metrics", feature = "sqlite"))]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Context, Event, EventType, Failure, Handlers, Timestamp};
@@ -10,6 +11,7 @@ use clerk_webhook_queue::{
 };
 use clerk_webhook_tests::metrics::Metrics;
 use sqlx::sqlite::SqlitePoolOptions;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// Returns the value of a series of the queue.
@@ -108,4 +110,30 @@ async fn a_worker_counts_dead_letters_and_expired_events_and_sets_the_gauges() {
     reaches(&metrics, "jobs{scope=main,state=dead}", 3.0).await;
     worker.shutdown(Duration::from_secs(30)).await;
     assert_eq!(jobs(&metrics), [Some(0.0), Some(0.0), Some(3.0)]);
+}
+
+#[tokio::test]
+async fn a_run_counts_as_a_delivery_unless_its_metrics_are_off() {
+    for (is_on, runs) in [(true, Some(1.0)), (false, None)] {
+        let metrics = Metrics::default();
+        let _recording = metrics::set_default_local_recorder(&metrics);
+        let queue = queue().await;
+        add(&queue, "msg_1", "user.created").await;
+        let started = Arc::new(Notify::new());
+        let handle = async |_: Event, cx: Context<Arc<Notify>>| {
+            cx.state().notify_one();
+            Ok(())
+        };
+        let handlers = Handlers::builder().otherwise(handle).build().unwrap();
+        let worker = Worker::new(queue, handlers, Arc::clone(&started)).delivery_metrics(is_on).start();
+        started.notified().await;
+        worker.shutdown(Duration::from_secs(30)).await;
+        let count = |outcome: &str| {
+            metrics.get(&format!("deliveries_total{{event_type=user.created,outcome={outcome},scope=main}}"))
+        };
+        assert_eq!((count("queued"), count("processed")), (Some(1.0), runs));
+        let durations = metrics.values("handler_duration_seconds{event_type=user.created,scope=main}");
+        assert_eq!(durations.len(), usize::from(is_on));
+        assert_eq!(metrics.get("in_flight{scope=main}"), Some(0.0));
+    }
 }

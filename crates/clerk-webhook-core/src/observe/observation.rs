@@ -85,7 +85,7 @@ use crate::event::EventType;
 #[must_use = "`run` returns the answer"]
 pub struct Observation {
     #[cfg(feature = "metrics")]
-    metrics: metrics::Metrics,
+    metrics: Option<metrics::Metrics>,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
     #[cfg(feature = "tracing")]
@@ -98,11 +98,24 @@ impl Observation {
 
     /// Starts observing an event. `scope` names the endpoint that received it.
     pub fn begin(event: &Event, scope: &str) -> Self {
+        Self::start(event, scope, true)
+    }
+
+    /// Starts observing an event, and records no metrics.
+    ///
+    /// Use it for later work on an event whose delivery was already counted, such as a job of a queue.
+    pub fn begin_without_metrics(event: &Event, scope: &str) -> Self {
+        Self::start(event, scope, false)
+    }
+
+    fn start(event: &Event, scope: &str, has_metrics: bool) -> Self {
         #[cfg(not(any(feature = "metrics", feature = "tracing")))]
         let _ = (event, scope);
+        #[cfg(not(feature = "metrics"))]
+        let _ = has_metrics;
         Self {
             #[cfg(feature = "metrics")]
-            metrics: metrics::Metrics::begin(event, scope),
+            metrics: has_metrics.then(|| metrics::Metrics::begin(event, scope)),
             #[cfg(feature = "tracing")]
             span: span::of(event, scope),
             #[cfg(feature = "tracing")]
@@ -139,7 +152,7 @@ impl Observation {
     /// Call it inside the future that you pass to [`run`](Self::run).
     pub fn time_handler<'a, F: Future>(&'a self, handler: F) -> impl Future<Output = F::Output> + use<'a, F> {
         #[cfg(feature = "metrics")]
-        let handler = self.metrics.timed(handler);
+        let handler = metrics::timed(self.metrics.as_ref(), handler);
         handler
     }
 
@@ -154,7 +167,9 @@ impl Observation {
     fn finish(&self, stopped: &Stopped) {
         let outcome = stopped.answer().outcome();
         #[cfg(feature = "metrics")]
-        self.metrics.end(outcome);
+        if let Some(metrics) = &self.metrics {
+            metrics.end(outcome);
+        }
         #[cfg(feature = "tracing")]
         {
             self.span.record("clerk.outcome", outcome.as_str());
@@ -364,14 +379,6 @@ mod metrics {
             Self { event_type: event.event_type().clone(), scope }
         }
 
-        pub(super) async fn timed<F: Future>(&self, handler: F) -> F::Output {
-            let began = Instant::now();
-            let output = handler.await;
-            let labels = [("scope", self.scope.clone()), ("event_type", type_name(&self.event_type).into())];
-            histogram!(HANDLER_DURATION, &labels).record(began.elapsed());
-            output
-        }
-
         pub(super) fn end(&self, outcome: Outcome) {
             let labels = [
                 ("scope", self.scope.clone()),
@@ -388,6 +395,17 @@ mod metrics {
                 gauge!(LAST_SUCCESS, "scope" => self.scope.clone()).set(now);
             }
         }
+    }
+
+    /// Awaits the handler and records its duration, unless there are no metrics.
+    pub(super) async fn timed<F: Future>(metrics: Option<&Metrics>, handler: F) -> F::Output {
+        let began = Instant::now();
+        let output = handler.await;
+        if let Some(Metrics { event_type, scope }) = metrics {
+            let labels = [("scope", scope.clone()), ("event_type", type_name(event_type).into())];
+            histogram!(HANDLER_DURATION, &labels).record(began.elapsed());
+        }
+        output
     }
 
     /// Decrements the in-flight gauge, even if the future was dropped.

@@ -169,6 +169,16 @@ impl<Q: JobQueue> Worker<Q> {
         self
     }
 
+    /// Sets whether each run counts in the metrics of [`Observation`](clerk_webhook_core::Observation), such as
+    /// `clerk_webhook_deliveries_total`, `true` by default.
+    ///
+    /// Pass `false` if these metrics must contain only deliveries, and your handlers record their own metrics.
+    #[cfg(feature = "metrics")]
+    pub fn delivery_metrics(mut self, enabled: bool) -> Self {
+        self.settings.delivery_metrics = enabled;
+        self
+    }
+
     /// Sets whether the worker behaves as if its handlers hold the database's write lock.
     #[cfg(test)]
     pub(super) fn holds_write_lock(mut self, holds: bool) -> Self {

@@ -26,6 +26,7 @@ impl<Q: JobQueue, S> UnderLease<Q, S> {
             .scope(scope)
             .lease(settings.lease)
             .handler_timeout(settings.handler_timeout)
+            .delivery_metrics(settings.delivery_metrics)
             .store_timeout(QUEUE_TIMEOUT);
         Self { handlers, state, deduplicator }
     }

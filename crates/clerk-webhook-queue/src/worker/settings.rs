@@ -49,6 +49,8 @@ pub(super) struct Settings {
     /// How often the worker reports the queue's statistics as metrics. `Duration::MAX` means never.
     #[cfg(feature = "metrics")]
     pub(super) stats_interval: Duration,
+    /// Whether each run counts as a delivery in the metrics.
+    pub(super) delivery_metrics: bool,
     /// Whether a transaction protects a running job, so that its lease is not renewed.
     pub(super) in_transaction: bool,
     /// Whether the handlers hold the database's write lock. The worker then runs one handler at a time, and
@@ -69,6 +71,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(1),
             #[cfg(feature = "metrics")]
             stats_interval: Duration::from_secs(15),
+            delivery_metrics: true,
             in_transaction: false,
             holds_write_lock: false,
         }

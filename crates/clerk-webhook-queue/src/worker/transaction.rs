@@ -27,6 +27,7 @@ impl<Q: TransactionalQueue, S, F> InTransaction<Q, S, F> {
         let exactly_once = ExactlyOnce::new(jobs)
             .scope(scope)
             .handler_timeout(settings.handler_timeout)
+            .delivery_metrics(settings.delivery_metrics)
             .store_timeout(QUEUE_TIMEOUT);
         Self { handlers, state_with: Arc::new(state_with), exactly_once }
     }

@@ -86,7 +86,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
         // The observation begins here, so that its span is a child of the request's span.
-        let observation = Observation::begin(&event, self.runner.scope.as_str());
+        let observation = self.runner.observe(&event);
         let this = self.clone();
         // The future is boxed, because a future that takes another future by value reserves space for it
         // twice.

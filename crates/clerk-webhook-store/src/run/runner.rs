@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Outcome, Stopped};
+use clerk_webhook_core::{Answer, Event, Observation, Outcome, Stopped};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ pub(super) struct Runner {
     pub(super) handler_timeout: Duration,
     pub(super) store_timeout: Duration,
     pub(super) runtime: Option<Handle>,
+    pub(super) delivery_metrics: bool,
     tasks: TaskTracker,
     /// The token is in an `Arc`, because cloning a token locks a mutex.
     stop: Arc<CancellationToken>,
@@ -37,6 +38,7 @@ impl Default for Runner {
             handler_timeout: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
             runtime: None,
+            delivery_metrics: true,
             tasks: TaskTracker::new(),
             stop: Arc::default(),
         }
@@ -59,6 +61,14 @@ impl Runner {
         // Panics in handlers are caught. The task fails if the store panics, or if the runtime has no timer
         // or shuts down.
         async { task.await.unwrap_or(Answer::from(Outcome::StoreUnavailable)) }
+    }
+
+    /// Starts observing an event.
+    pub(super) fn observe(&self, event: &Event) -> Observation {
+        match self.delivery_metrics {
+            true => Observation::begin(event, self.scope.as_str()),
+            false => Observation::begin_without_metrics(event, self.scope.as_str()),
+        }
     }
 
     /// Returns an error after [`shutdown`](Self::shutdown) has asked the tasks to stop.
@@ -148,6 +158,15 @@ macro_rules! runner_methods {
         /// its workers' runtimes. Pass the runtime on which you call `shutdown`: `Handle::current()`.
         pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
             self.runner.runtime = Some(runtime);
+            self
+        }
+
+        /// Sets whether the events count in the metrics of [`Observation`](clerk_webhook_core::Observation), `true`
+        /// by default.
+        ///
+        /// Pass `false` if the events are jobs whose deliveries were already counted.
+        pub fn delivery_metrics(mut self, enabled: bool) -> Self {
+            self.runner.delivery_metrics = enabled;
             self
         }
 

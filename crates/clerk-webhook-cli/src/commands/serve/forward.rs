@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Context, Event, EventType, Failure as Failed, Handlers, Timestamp};
-use clerk_webhook_queue::{RunningWorker, Worker};
+use clerk_webhook_queue::{JobQueue, RunningWorker, Worker};
 use http::{HeaderValue, StatusCode};
 use metrics::{counter, histogram};
 use tokio::sync::oneshot;
@@ -69,12 +69,8 @@ impl Forward {
         });
         let handlers = handlers.build().map_err(Failure::usage)?;
         let mut worker = match storage {
-            Storage::Sqlite { queue: Some(queue), .. } => {
-                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).lease(LEASE).start()
-            }
-            Storage::Postgres { queue: Some(queue), .. } => {
-                Worker::new(queue.clone(), handlers, sender).max_attempts(ATTEMPTS).lease(LEASE).start()
-            }
+            Storage::Sqlite { queue: Some(queue), .. } => start(queue, handlers, sender),
+            Storage::Postgres { queue: Some(queue), .. } => start(queue, handlers, sender),
             _ => return Ok(None),
         };
         let readiness = Arc::clone(readiness);
@@ -96,6 +92,12 @@ impl Forward {
         // A worker that panicked has nothing to end.
         let _ = self.task.await;
     }
+}
+
+/// Starts the worker. Its events were counted as deliveries when they arrived.
+fn start<Q: JobQueue + Clone>(queue: &Q, handlers: Handlers<Sender>, sender: Sender) -> RunningWorker {
+    let worker = Worker::new(queue.clone(), handlers, sender);
+    worker.max_attempts(ATTEMPTS).lease(LEASE).delivery_metrics(false).start()
 }
 
 async fn end(worker: RunningWorker) {

@@ -41,6 +41,15 @@ fn forwards(database: Database) {
     assert!(events.try_recv().is_err());
     assert_eq!(server.metric(&metric("delivered")), Some(1.0));
     assert_eq!(server.metric("clerk_webhook_forward_duration_seconds_count"), Some(2.0));
+    // The events of the queue do not count as deliveries a second time.
+    let labels = r#"scope="clerk",event_type="user.created""#;
+    let deliveries = |outcome: &str| {
+        server.metric(&format!(r#"clerk_webhook_deliveries_total{{{labels},outcome="{outcome}"}}"#))
+    };
+    assert_eq!((deliveries("processed"), deliveries("duplicate")), (Some(1.0), Some(1.0)));
+    let durations = format!("clerk_webhook_handler_duration_seconds_count{{{labels}}}");
+    assert_eq!(server.metric(&durations), Some(1.0));
+    assert_eq!(server.metric(r#"clerk_webhook_delivery_lag_seconds_count{scope="clerk"}"#), Some(3.0));
 }
 
 #[test]
