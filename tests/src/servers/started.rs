@@ -195,6 +195,28 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Restarts the server, which then accepts only connections with TLS.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a file cannot be read or written, or if the server does not start.
+    pub fn require_tls(&self, certificate: &Path, key: &Path) {
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let mut install = Command::new("install");
+            install.args(["--mode", "600"]);
+            if is_root() {
+                install.args(["--owner", "postgres"]);
+            }
+            self.run(install.arg(file).arg(self.data().join(name)));
+        }
+        fs::write(self.data().join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")
+            .expect("could not write the rules");
+        fs::write(self.data().join("postgresql.auto.conf"), "ssl = on\n")
+            .expect("could not write the setting");
+        self.kill();
+        self.restart();
+    }
+
     /// Kills all processes of the server.
     ///
     /// # Panics

@@ -1,5 +1,7 @@
 //! The reasons for errors of databases.
 
+use std::io::ErrorKind;
+
 use crate::output::printable;
 
 /// The maximum length of a database message, in characters.
@@ -9,6 +11,11 @@ pub(crate) const LONGEST: usize = 300;
 pub(crate) fn why(error: &sqlx::Error) -> String {
     let reason = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
+        // A handshake that failed, mostly because of the certificate.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => format!(
+            "the TLS connection failed: use the host name of the server's certificate, and set sslrootcert in the URL if \
+             the certificate is not from a public authority ({error})"
+        ),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Tls(_) if cfg!(feature = "tls") => {
             "the TLS connection failed: check that the server supports TLS, and set sslrootcert in the URL if its \

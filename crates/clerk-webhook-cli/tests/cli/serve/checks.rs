@@ -19,7 +19,7 @@ use crate::support::server::closed_port;
 
 /// Runs a server that must not start, and returns the last line of its log.
 #[track_caller]
-fn refused(command: &mut Command, code: i32) -> String {
+pub(super) fn refused(command: &mut Command, code: i32) -> String {
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let log = lines(process.stderr.take().unwrap());
     let mut seen = Vec::new();

@@ -15,6 +15,8 @@ mod replicas;
 mod shutdown;
 mod sweeps;
 mod systemd;
+#[cfg(feature = "tls")]
+mod tls;
 mod traces;
 
 use std::io::{Read as _, Write as _};

@@ -178,6 +178,8 @@ impl Refusal {
     fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
+            // The certificate was rejected. Waiting does not change it.
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Self::Final,
             sqlx::Error::Io(_) => Self::Starting,
             // The server is starting or stopping, or has too many connections. PgBouncer uses 08P01.
             sqlx::Error::Database(error)
