@@ -63,7 +63,7 @@ pub(crate) fn var_or_file(name: &'static str, file: &'static str) -> Result<Opti
 }
 
 /// Returns the one variable of several that is set. An empty value counts as missing.
-#[cfg(feature = "sync")]
+#[cfg(any(feature = "queue", feature = "sync"))]
 pub(crate) fn only(names: &[&'static str]) -> Result<Option<Variable>, Failure> {
     let mut variables = vars(names)?;
     variables.retain(|variable| !variable.value.is_empty());

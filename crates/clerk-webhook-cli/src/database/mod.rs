@@ -2,6 +2,8 @@
 
 mod error;
 mod open;
+#[cfg(feature = "sync")]
+mod schema;
 
 #[cfg(feature = "queue")]
 pub(crate) use error::LONGEST;
@@ -10,4 +12,6 @@ pub(crate) use error::why;
 pub(crate) use open::open_or_create_sqlite;
 #[cfg(feature = "queue")]
 pub(crate) use open::scheme;
-pub(crate) use open::{SqlDatabase, open_postgres, open_sqlite};
+pub(crate) use open::{DatabaseKind, SqlDatabase, open_postgres, open_sqlite};
+#[cfg(feature = "sync")]
+pub(crate) use schema::create_schema;

@@ -13,6 +13,13 @@ use crate::failure::Failure;
 /// How long a connection to Postgres may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The kind of a SQL database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DatabaseKind {
+    Sqlite,
+    Postgres,
+}
+
 /// A SQL database that is not open yet.
 pub(crate) enum SqlDatabase {
     Sqlite(Box<SqliteConnectOptions>),
@@ -20,6 +27,14 @@ pub(crate) enum SqlDatabase {
 }
 
 impl SqlDatabase {
+    #[cfg(feature = "sync")]
+    pub(crate) fn kind(&self) -> DatabaseKind {
+        match self {
+            Self::Sqlite(_) => DatabaseKind::Sqlite,
+            Self::Postgres(_) => DatabaseKind::Postgres,
+        }
+    }
+
     /// Parses the path of a SQLite file, or a URL. Returns `None` if the database is of another kind.
     pub(crate) fn of(text: &str) -> Option<Self> {
         let options = match scheme(text) {

@@ -3,6 +3,11 @@
 use clap::ValueEnum;
 
 use super::prefix::Prefix;
+use super::schema::Schema;
+#[cfg(feature = "sync")]
+use crate::database::DatabaseKind;
+#[cfg(feature = "sync")]
+use crate::failure::Failure;
 
 /// The URL of Clerk's Backend API.
 pub(crate) const DEFAULT_API_URL: &str = "https://api.clerk.com/v1";
@@ -18,9 +23,49 @@ pub(crate) struct TableArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
 
-    /// Prefix of the tables, such as auth.clerk_
-    #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
-    pub(crate) prefix: Prefix,
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+}
+
+/// The arguments that select the names of the tables.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NameArgs {
+    /// Schema of the tables in Postgres, prefix of the tables in SQLite, as in serve [default: $CLERK_WEBHOOK_SCHEMA, or clerk]
+    #[arg(long, value_name = "NAME")]
+    schema: Option<Schema>,
+
+    /// Prefix of your application's tables, instead of --schema, such as clerk_ or auth.clerk_
+    ///
+    /// Your application creates its tables with `ClerkSync`, whose default is clerk_.
+    #[arg(long, value_name = "PREFIX", conflicts_with = "schema")]
+    prefix: Option<Prefix>,
+}
+
+/// The names of the tables.
+#[cfg(feature = "sync")]
+pub(crate) enum Names {
+    /// The tables of `serve`.
+    Schema(Schema),
+    /// The tables of an application.
+    Prefix(Prefix),
+}
+
+#[cfg(feature = "sync")]
+impl NameArgs {
+    /// Returns the names that the arguments or the environment select.
+    pub(crate) fn names(&self) -> Result<Names, Failure> {
+        match &self.prefix {
+            Some(prefix) => Ok(Names::Prefix(prefix.clone())),
+            None => Schema::find(self.schema.as_ref()).map(Names::Schema),
+        }
+    }
+
+    pub(crate) fn prefix(&self, kind: DatabaseKind) -> Result<Prefix, Failure> {
+        Ok(match self.names()? {
+            Names::Schema(schema) => Prefix::of_server(&schema, kind),
+            Names::Prefix(prefix) => prefix,
+        })
+    }
 }
 
 /// The arguments that select the objects and the Clerk instance.

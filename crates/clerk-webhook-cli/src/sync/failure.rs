@@ -26,11 +26,11 @@ pub(crate) fn explain(error: &ImportError, prefix: &Prefix) -> Failure {
         ImportError::Sync(error) => explain_sync(error, prefix),
         ImportError::OtherInstance { tables, key, .. } => Failure::Refused(format!(
             "CLERK_SECRET_KEY belongs to {key}, these tables hold {tables}. Nothing was written. Use the key of \
-             {tables}, or other tables with --prefix."
+             {tables}, or other tables with --schema or --prefix."
         )),
         ImportError::UnrelatedInstance { key, .. } => Failure::Refused(format!(
             "CLERK_SECRET_KEY belongs to {key}, and no user or organization of these tables exists there. Nothing was \
-             written. Use the key of the instance that sends the events, or other tables with --prefix. If {key} sends \
+             written. Use the key of the instance that sends the events, or other tables with --schema or --prefix. If {key} sends \
              the events, add --instance {key}."
         )),
         ImportError::EmptyList { resource, rows, .. } => Failure::Refused(format!(

@@ -12,6 +12,7 @@ mod prefix;
 mod report;
 #[cfg(feature = "sync")]
 mod run;
+mod schema;
 #[cfg(feature = "sync")]
 mod selection;
 #[cfg(feature = "sync")]
@@ -27,16 +28,22 @@ pub(crate) use self::api::api;
 pub(crate) use self::api::client;
 #[cfg(feature = "serve")]
 pub(crate) use self::args::DEFAULT_API_URL;
-pub(crate) use self::args::{ApiArgs, TableArgs};
+#[cfg(feature = "sync")]
+pub(crate) use self::args::Names;
+pub(crate) use self::args::{ApiArgs, NameArgs, TableArgs};
 #[cfg(feature = "sync")]
 pub(crate) use self::display::Display;
 #[cfg(feature = "sync")]
 pub(crate) use self::failure::{explain, explain_database, explain_sync, is_missing};
+#[cfg(feature = "sync")]
 pub(crate) use self::prefix::Prefix;
 #[cfg(feature = "sync")]
 pub(crate) use self::report::{Kind, report};
 #[cfg(feature = "sync")]
 pub(crate) use self::run::{interrupted, until_interrupted};
+#[cfg(feature = "serve")]
+pub(crate) use self::schema::SCHEMA_VARIABLE;
+pub(crate) use self::schema::Schema;
 #[cfg(feature = "sync")]
 pub(crate) use self::selection::Selection;
 #[cfg(feature = "sync")]

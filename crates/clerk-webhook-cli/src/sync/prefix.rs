@@ -3,14 +3,32 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::schema::Schema;
+#[cfg(feature = "sync")]
+use crate::database::DatabaseKind;
+
 /// The schema and the prefix of the tables' names. Both are safe in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prefix {
     schema: Option<String>,
     prefix: String,
+    /// The value of `--schema`, if the names of the tables come from it.
+    of_server: Option<Schema>,
 }
 
 impl Prefix {
+    /// Returns the prefix of the tables that `serve` uses with a schema.
+    #[cfg(feature = "sync")]
+    pub(crate) fn of_server(schema: &Schema, kind: DatabaseKind) -> Self {
+        let of_server = Some(schema.clone());
+        match kind {
+            DatabaseKind::Sqlite => Self { schema: None, prefix: format!("{schema}_"), of_server },
+            DatabaseKind::Postgres => {
+                Self { schema: Some(schema.to_string()), prefix: String::new(), of_server }
+            }
+        }
+    }
+
     /// Returns the quoted name of a table or a view for a statement.
     #[cfg(feature = "sync")]
     pub(crate) fn name(&self, name: &str) -> String {
@@ -25,12 +43,22 @@ impl Prefix {
         self.schema.as_deref()
     }
 
-    /// Returns the option that selects this prefix, with a space before it, or nothing for the default.
+    /// Returns the option that selects these tables, with a space before it, or nothing for the default.
     #[cfg(feature = "sync")]
     pub(crate) fn option(&self) -> String {
-        match self.to_string().as_str() {
-            "clerk_" => String::new(),
-            prefix => format!(" --prefix {prefix}"),
+        match &self.of_server {
+            Some(schema) if *schema == Schema::default() => String::new(),
+            Some(schema) => format!(" --schema {schema}"),
+            None => format!(" --prefix {self}"),
+        }
+    }
+
+    /// Returns what the tables have in common, for messages.
+    #[cfg(feature = "sync")]
+    pub(crate) fn described(&self) -> String {
+        match &self.of_server {
+            Some(schema) => format!("of schema {schema}"),
+            None => format!("with the prefix {self}"),
         }
     }
 }
@@ -55,7 +83,7 @@ impl FromStr for Prefix {
         if !is_prefix || schema.is_some_and(|schema| !is_name(schema, 63)) {
             return Err(INVALID);
         }
-        Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned() })
+        Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned(), of_server: None })
     }
 }
 

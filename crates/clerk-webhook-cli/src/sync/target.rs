@@ -65,35 +65,38 @@ impl Target {
     /// Opens the database that the arguments or the environment name.
     pub(crate) async fn open(args: &TableArgs, if_missing: IfMissing) -> Result<Self, Failure> {
         let (database, source) = database(args)?;
+        let prefix = args.names.prefix(database.kind())?;
         let sync = match database {
             SqlDatabase::Sqlite(options) => {
                 let pool = match if_missing {
                     IfMissing::Fail => database::open_sqlite(*options, source).await,
                     IfMissing::Create => database::open_or_create_sqlite(*options, source).await,
                 };
-                AnySync::Sqlite(named(ClerkSync::new(pool?), &args.prefix)?)
+                AnySync::Sqlite(named(ClerkSync::new(pool?), &prefix)?)
             }
             SqlDatabase::Postgres(options) => {
                 let pool = database::open_postgres(*options, source).await?;
-                AnySync::Postgres(named(ClerkSync::new(pool), &args.prefix)?)
+                AnySync::Postgres(named(ClerkSync::new(pool), &prefix)?)
             }
         };
-        Ok(Self { sync, prefix: args.prefix.clone() })
+        Ok(Self { sync, prefix })
     }
 
     /// Returns the tables without connecting to the database.
     pub(crate) fn unconnected(args: &TableArgs) -> Result<Self, Failure> {
-        let sync = match database(args)?.0 {
+        let (database, _) = database(args)?;
+        let prefix = args.names.prefix(database.kind())?;
+        let sync = match database {
             SqlDatabase::Sqlite(options) => {
                 let pool = SqlitePool::connect_lazy_with(*options);
-                AnySync::Sqlite(named(ClerkSync::new(pool), &args.prefix)?)
+                AnySync::Sqlite(named(ClerkSync::new(pool), &prefix)?)
             }
             SqlDatabase::Postgres(options) => {
                 let pool = PgPool::connect_lazy_with(*options);
-                AnySync::Postgres(named(ClerkSync::new(pool), &args.prefix)?)
+                AnySync::Postgres(named(ClerkSync::new(pool), &prefix)?)
             }
         };
-        Ok(Self { sync, prefix: args.prefix.clone() })
+        Ok(Self { sync, prefix })
     }
 
     /// Applies the settings of the arguments.
@@ -119,19 +122,23 @@ impl Target {
 
     /// Fails unless the tables have this version.
     pub(crate) async fn check_version(&self) -> Result<(), Failure> {
-        let (prefix, option) = (&self.prefix, self.prefix.option());
+        let (tables, option) = (self.prefix.described(), self.prefix.option());
         let SchemaVersion { found, needed, .. } = self.version().await?;
         let message = match found.cmp(&needed) {
             Ordering::Equal => return Ok(()),
-            Ordering::Less if found == 0 => format!(
-                "the database has no tables with the prefix {prefix}. Run: clerk-webhook db migrate{option}"
+            Ordering::Less if found == 0 && option.is_empty() => format!(
+                "the database has no tables {tables}. Run: clerk-webhook db migrate. If your application has tables with \
+                 another name, add --schema or --prefix."
             ),
+            Ordering::Less if found == 0 => {
+                format!("the database has no tables {tables}. Run: clerk-webhook db migrate{option}")
+            }
             Ordering::Less => format!(
-                "the tables with the prefix {prefix} are at version {found}, this version needs {needed}. Run: \
+                "the tables {tables} are at version {found}, this version needs {needed}. Run: \
                  clerk-webhook db migrate{option}"
             ),
             Ordering::Greater => format!(
-                "the tables with the prefix {prefix} are at version {found}, newer than {needed}. Upgrade clerk-webhook."
+                "the tables {tables} are at version {found}, newer than {needed}. Upgrade clerk-webhook."
             ),
         };
         Err(Failure::Schema(message))

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::sync::{Prefix, TableArgs};
+use crate::sync::{NameArgs, TableArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,10 +14,14 @@ Exit codes: 0 success, 1 you declined to erase, 2 incorrect usage, 3 the databas
 version.";
 
 const EXAMPLES_OF_MIGRATE: &str = "\
+With --schema, the command creates all tables of `clerk-webhook serve`, if it was built with the serve feature. With --prefix, \
+it creates only the tables of `ClerkSync`. In Postgres, the schema of --prefix must exist.
+
 Examples:
   clerk-webhook db migrate --database sqlite:app.db
+  clerk-webhook db migrate --schema shop
   clerk-webhook db migrate --prefix auth.clerk_
-  clerk-webhook db migrate --print --database postgres:// > clerk.sql";
+  clerk-webhook db migrate --print --prefix clerk_ --database postgres:// > clerk.sql";
 
 const EXAMPLES_OF_STATUS: &str = "\
 Examples:
@@ -26,7 +30,7 @@ Examples:
 
 const EXAMPLES_OF_GRANTS: &str = "\
 Examples:
-  clerk-webhook db grants reporting --prefix auth.clerk_ | psql \"$DATABASE_URL\"";
+  clerk-webhook db grants reporting | psql \"$DATABASE_URL\"";
 
 const EXAMPLES_OF_VIEW: &str = "\
 Examples:
@@ -91,14 +95,9 @@ pub(super) enum Action {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Migrate {
-    /// Print the SQL of all migrations instead of running it
+    /// Print the SQL of the sync's migrations instead of running it
     #[arg(long)]
     pub(super) print: bool,
-
-    /// Create all tables that `clerk-webhook serve` uses with this --schema
-    #[cfg(feature = "serve")]
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["print", "prefix"])]
-    pub(super) schema: Option<String>,
 
     #[command(flatten)]
     pub(super) database: TableArgs,
@@ -116,16 +115,14 @@ pub(super) struct Grants {
     #[arg(value_name = "ROLE")]
     pub(super) role: String,
 
-    /// Prefix of the tables, such as auth.clerk_
-    #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
-    pub(super) prefix: Prefix,
+    #[command(flatten)]
+    pub(super) names: NameArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct View {
-    /// Prefix of the tables, such as auth.clerk_
-    #[arg(long, value_name = "PREFIX", default_value = "clerk_")]
-    pub(super) prefix: Prefix,
+    #[command(flatten)]
+    pub(super) names: NameArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -134,14 +131,14 @@ pub(super) struct Purge {
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(7..))]
     pub(super) days: u32,
 
-    /// Table of the deduplication store
-    #[arg(long, value_name = "NAME", default_value = "clerk_webhook_delivery")]
-    pub(super) deliveries: String,
+    /// Table of the deduplication store [default: the table of --schema; with --prefix, clerk_webhook_delivery]
+    #[arg(long, value_name = "NAME")]
+    pub(super) deliveries: Option<String>,
 
-    /// Table of the queue
+    /// Table of the queue [default: the table of --schema; with --prefix, clerk_webhook_queue]
     #[cfg(feature = "queue")]
-    #[arg(long, value_name = "NAME", default_value = "clerk_webhook_queue")]
-    pub(super) queue: String,
+    #[arg(long, value_name = "NAME")]
+    pub(super) queue: Option<String>,
 
     #[command(flatten)]
     pub(super) database: TableArgs,

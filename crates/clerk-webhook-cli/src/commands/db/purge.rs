@@ -8,10 +8,11 @@ use clerk_webhook_store::{PostgresStore, SqliteStore};
 use serde_json::json;
 
 use super::args::Purge;
+use crate::database::DatabaseKind;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::GOOD;
-use crate::sync::{AnySync, IfMissing, Target, explain_database, is_missing};
+use crate::sync::{AnySync, IfMissing, Names, Target, explain_database, is_missing};
 use crate::text::counted;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,34 +26,49 @@ pub(super) async fn purge(args: &Purge, output: &Output) -> Result<(), Failure> 
 
 async fn purge_in(args: &Purge, target: &Target, output: &Output) -> Result<(), Failure> {
     let retention = DAY * args.days;
+    let names = args.database.names.names()?;
+    let kind = match &target.sync {
+        AnySync::Sqlite(_) => DatabaseKind::Sqlite,
+        AnySync::Postgres(_) => DatabaseKind::Postgres,
+    };
+    let table = match (&args.deliveries, &names) {
+        (Some(table), _) => table.clone(),
+        (None, Names::Schema(schema)) => schema.deliveries(kind),
+        (None, Names::Prefix(_)) => "clerk_webhook_delivery".to_owned(),
+    };
     let name = |error| Failure::usage(format_args!("--deliveries: {error}"));
     let deliveries = match &target.sync {
         AnySync::Sqlite(sync) => {
-            let store = SqliteStore::new(sync.pool().clone()).table(&args.deliveries).map_err(name)?;
+            let store = SqliteStore::new(sync.pool().clone()).table(&table).map_err(name)?;
             clerk_webhook_store::purge(&store, retention).await
         }
         AnySync::Postgres(sync) => {
-            let store = PostgresStore::new(sync.pool().clone()).table(&args.deliveries).map_err(name)?;
+            let store = PostgresStore::new(sync.pool().clone()).table(&table).map_err(name)?;
             clerk_webhook_store::purge(&store, retention).await
         }
     };
     let deliveries = known(deliveries)?;
-    print(output, "store", &args.deliveries, deliveries)?;
+    print(output, "store", &table, deliveries)?;
     #[cfg(feature = "queue")]
     let queue = {
         let name = |error| Failure::usage(format_args!("--queue: {error}"));
+        let table = match (&args.queue, &names) {
+            (Some(table), _) => table.clone(),
+            (None, Names::Schema(schema)) => schema.queue(kind),
+            (None, Names::Prefix(_)) => "clerk_webhook_queue".to_owned(),
+        };
         let queue = match &target.sync {
             AnySync::Sqlite(sync) => {
-                let queue = SqliteQueue::new(sync.pool().clone()).table(&args.queue).map_err(name)?;
+                let queue = SqliteQueue::new(sync.pool().clone()).table(&table).map_err(name)?;
                 clerk_webhook_queue::purge(&queue, retention).await
             }
             AnySync::Postgres(sync) => {
-                let queue = PostgresQueue::new(sync.pool().clone()).table(&args.queue).map_err(name)?;
+                let queue = PostgresQueue::new(sync.pool().clone()).table(&table).map_err(name)?;
                 clerk_webhook_queue::purge(&queue, retention).await
             }
         };
         let queue = known(queue)?;
-        print(output, "queue", &args.queue, queue)?;
+        print(output, "queue", &table, queue)?;
         queue
     };
     #[cfg(not(feature = "queue"))]

@@ -5,18 +5,22 @@ use serde_json::json;
 
 use super::args::{Action, Args, Grants, Migrate, View};
 use super::{forget, purge, sql, status};
+use crate::database::{DatabaseKind, create_schema};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{GOOD, QUIET};
 use crate::send::client;
-use crate::sync::{IfMissing, Target, explain_database, on};
+use crate::sync::{AnySync, IfMissing, Names, Target, explain_database, on};
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.action {
         Action::Migrate(args) => client::block_on(migrate(&args, &output.up_to_the_result())),
         Action::Status(args) => client::block_on(status::status(&args, output)),
-        Action::Grants(Grants { role, prefix }) => print(output, &sql::grants(&role, &prefix)?),
-        Action::View(View { prefix }) => print(output, &sql::view(&prefix)),
+        // Only Postgres has roles, and the types of the view.
+        Action::Grants(Grants { role, names }) => {
+            print(output, &sql::grants(&role, &names.prefix(DatabaseKind::Postgres)?)?)
+        }
+        Action::View(View { names }) => print(output, &sql::view(&names.prefix(DatabaseKind::Postgres)?)),
         Action::Purge(args) => client::block_on(purge::purge(&args, &output.up_to_the_result())),
         Action::ForgetUser(args) => forget::user(&args, &output.up_to_the_result()),
         Action::ForgetEmail(args) => forget::email(&args, &output.up_to_the_result()),
@@ -29,11 +33,17 @@ async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
         let sql = on!(&target.sync, sync => sync.migrations().collect::<Vec<_>>().join("\n"));
         return print(output, &sql);
     }
+    let names = args.database.names.names()?;
     #[cfg(feature = "serve")]
-    if let Some(schema) = &args.schema {
+    if let Names::Schema(schema) = &names {
         return crate::commands::serve::migrate(&args.database, schema, output).await;
     }
     let target = Target::open(&args.database, IfMissing::Create).await?;
+    if let (Names::Schema(schema), AnySync::Postgres(sync)) = (&names, &target.sync) {
+        let connection = sync.pool().acquire().await;
+        let mut connection = connection.map_err(|error| explain_database(&error))?;
+        create_schema(&mut connection, schema.as_str()).await?;
+    }
     let migrated = migrate_in(&target, output).await;
     target.close().await;
     migrated

@@ -76,15 +76,17 @@ SELECT id,
 mod tests {
     use std::collections::BTreeSet;
 
+    use clerk_webhook_sync::ClerkSync;
+
     use super::*;
-    use crate::sync::{IfMissing, TableArgs, Target, on};
+    use crate::sync::{AnySync, Target};
 
     #[tokio::test]
     async fn the_grants_name_all_tables_and_views_for_readers() {
-        let args =
-            TableArgs { database: Some("sqlite::memory:".to_owned()), prefix: "clerk_".parse().unwrap() };
-        let target = Target::open(&args, IfMissing::Create).await.unwrap();
-        on!(&target.sync, sync => sync.migrate().await.unwrap());
+        let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let sync = ClerkSync::new(pool);
+        sync.migrate().await.unwrap();
+        let target = Target { sync: AnySync::Sqlite(sync), prefix: "clerk_".parse().unwrap() };
         let query =
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'clerk_sync_%'";
         let found = target.rows(query.to_owned(), 1).await.unwrap();

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use clerk_webhook_core::MessageId;
 
 use crate::args::event_pattern::EventNames;
+use crate::sync::Schema;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,11 +89,15 @@ pub(super) struct QueueArgs {
     #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
     pub(super) scope: String,
 
-    /// SQLite and Postgres: table of the queue [default: clerk_webhook_queue]
+    /// SQLite and Postgres: --schema of serve [default: $CLERK_WEBHOOK_SCHEMA, or clerk]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) schema: Option<Schema>,
+
+    /// SQLite and Postgres: table of your application's queue, instead of --schema, such as clerk_webhook_queue
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) table: Option<String>,
 
-    /// Postgres: schema of graphile_worker [default: graphile_worker]
+    /// Postgres: schema of graphile_worker, with --table [default: graphile_worker]
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) graphile_schema: Option<String>,
 

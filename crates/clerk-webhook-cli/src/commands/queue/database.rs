@@ -7,10 +7,11 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::actions;
 use super::args::{Action, QueueArgs};
-use crate::database::{self, LONGEST, SqlDatabase, why};
+use crate::database::{self, DatabaseKind, LONGEST, SqlDatabase, why};
 use crate::environment;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
+use crate::sync::Schema;
 
 /// A queue that is not open yet. Its URL is never printed, because it can contain a password.
 enum Engine {
@@ -22,6 +23,14 @@ enum Engine {
 /// Opens the queue, performs the action, and closes the queue.
 pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) -> Result<(), Failure> {
     let (engine, source) = engine(args)?;
+    if args.schema.is_some() && (args.table.is_some() || args.graphile_schema.is_some()) {
+        return Err(Failure::usage(
+            "--schema selects the queue of serve, and --table the queue of your application: leave one of them out",
+        ));
+    }
+    if args.graphile_schema.is_some() && args.table.is_none() {
+        return Err(Failure::usage("--graphile-schema needs --table: the table of your application's queue"));
+    }
     let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
     match engine {
         Engine::Sql(SqlDatabase::Sqlite(options)) => {
@@ -33,7 +42,7 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
             // Reading does not change the file.
             let options = if action.writes() { *options } else { options.read_only(true) };
             let queue = open_sqlite(options, scope, args, source).await?;
-            let explain = |error| explain_sql(&error, "--table");
+            let explain = |error| explain_sql(&error, args, "--table");
             let performed = actions::perform(action, &queue, &explain, output).await;
             queue.pool().close().await;
             performed
@@ -43,15 +52,15 @@ pub(super) async fn perform(action: &Action, args: &QueueArgs, output: &Output) 
                 return Err(Failure::usage("--prefix is only for NATS: leave it out"));
             }
             let queue = open_postgres(*options, scope, args, source).await?;
-            let explain = |error| explain_sql(&error, "--table and --graphile-schema");
+            let explain = |error| explain_sql(&error, args, "--table and --graphile-schema");
             let performed = actions::perform(action, &queue, &explain, output).await;
             queue.pool().close().await;
             performed
         }
         Engine::Nats(url) => {
-            if args.table.is_some() || args.graphile_schema.is_some() {
+            if args.schema.is_some() || args.table.is_some() {
                 return Err(Failure::usage(
-                    "a queue in NATS has no table: leave out --table and --graphile-schema",
+                    "a queue in NATS has no table: leave out --schema, --table and --graphile-schema",
                 ));
             }
             let explain = |error| explain_nats(&error, &url, source);
@@ -129,10 +138,11 @@ async fn open_sqlite(
 ) -> Result<SqliteQueue, Failure> {
     let pool = database::open_sqlite(options, source).await?;
     let queue = SqliteQueue::new(pool).with_scope(scope);
-    match &args.table {
-        Some(name) => queue.table(name).map_err(|error| invalid("--table", &error)),
-        None => Ok(queue),
-    }
+    let table = match &args.table {
+        Some(table) => table.clone(),
+        None => Schema::find(args.schema.as_ref())?.queue(DatabaseKind::Sqlite),
+    };
+    queue.table(&table).map_err(|error| invalid("--table", &error))
 }
 
 async fn open_postgres(
@@ -142,22 +152,29 @@ async fn open_postgres(
     source: &str,
 ) -> Result<PostgresQueue, Failure> {
     let pool = database::open_postgres(options, source).await?;
-    let mut queue = PostgresQueue::new(pool).with_scope(scope);
-    if let Some(name) = &args.table {
-        queue = queue.table(name).map_err(|error| invalid("--table", &error))?;
+    let queue = PostgresQueue::new(pool).with_scope(scope);
+    let (table, worker) = match &args.table {
+        Some(table) => (table.clone(), args.graphile_schema.clone()),
+        None => {
+            let schema = Schema::find(args.schema.as_ref())?;
+            (schema.queue(DatabaseKind::Postgres), Some(schema.worker()))
+        }
+    };
+    let queue = queue.table(&table).map_err(|error| invalid("--table", &error))?;
+    match worker {
+        Some(name) => queue.graphile_schema(&name).map_err(|error| invalid("--graphile-schema", &error)),
+        None => Ok(queue),
     }
-    if let Some(name) = &args.graphile_schema {
-        queue = queue.graphile_schema(name).map_err(|error| invalid("--graphile-schema", &error))?;
-    }
-    Ok(queue)
 }
 
 fn invalid(option: &str, error: &InvalidTableName) -> Failure {
     Failure::usage(format_args!("{option}: {error}"))
 }
 
-/// Explains an error of SQLite or Postgres. `options` are the options that select the table.
-fn explain_sql(error: &sqlx::Error, options: &str) -> Failure {
+/// Explains an error of SQLite or Postgres. `options` are the options that select the table of an application.
+fn explain_sql(error: &sqlx::Error, args: &QueueArgs, options: &str) -> Failure {
+    let options =
+        if args.table.is_some() { options } else { "--schema, or pass the --table of your application" };
     match error {
         // The options were valid, so only a missing table or schema has this kind. The text names it.
         sqlx::Error::Configuration(reason) => Failure::usage(format_args!(

@@ -1,44 +1,43 @@
-//! `db migrate --schema`: creates or updates all tables of the server without starting it.
+//! `db migrate`: creates or updates all tables of the server without starting it.
 
 use clerk_webhook_sync::{SchemaVersion, SyncDatabase};
 use serde_json::json;
 use sqlx::{Executor, Pool};
 
-use super::config::check_schema;
 use super::start::schema::{Migrate, Tables};
 use super::start::{postgres, sqlite};
-use crate::database::{SqlDatabase, open_or_create_sqlite, open_postgres, why};
+use crate::database::{SqlDatabase, create_schema, open_or_create_sqlite, open_postgres, why};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{GOOD, QUIET};
-use crate::sync::{Prefix, TableArgs, database};
+use crate::sync::{Prefix, Schema, TableArgs, database};
 
 /// Creates or updates the tables of the sync, the store and the queue.
-pub(crate) async fn migrate(args: &TableArgs, schema: &str, output: &Output) -> Result<(), Failure> {
-    check_schema(schema).map_err(|problem| Failure::usage(format_args!("--schema: {problem}")))?;
+pub(crate) async fn migrate(args: &TableArgs, schema: &Schema, output: &Output) -> Result<(), Failure> {
     let (database, source) = database(args)?;
-    let prefix = |text: String| text.parse::<Prefix>().map_err(Failure::usage);
+    let prefix = Prefix::of_server(schema, database.kind());
     match database {
         SqlDatabase::Sqlite(options) => {
             let pool = open_or_create_sqlite(*options, source).await?;
-            let tables = sqlite::tables(pool, &prefix(format!("{schema}_"))?, true)?;
-            migrate_in(&tables, schema, output).await
+            let tables = sqlite::tables(pool, schema, true)?;
+            migrate_in(&tables, schema, &prefix, output).await
         }
         SqlDatabase::Postgres(options) => {
             let pool = open_postgres(*options, source).await?;
             let connection = pool.acquire().await;
             let mut connection = connection.map_err(|error| Failure::network(why(&error)))?;
-            postgres::create_schema(&mut connection, schema).await?;
+            create_schema(&mut connection, schema.as_str()).await?;
             drop(connection);
-            let tables = postgres::tables(pool, &prefix(format!("{schema}."))?, schema, true)?;
-            migrate_in(&tables, schema, output).await
+            let tables = postgres::tables(pool, schema, true)?;
+            migrate_in(&tables, schema, &prefix, output).await
         }
     }
 }
 
 async fn migrate_in<DB, S: Migrate, Q: Migrate>(
     tables: &Tables<DB, S, Q>,
-    schema: &str,
+    schema: &Schema,
+    prefix: &Prefix,
     output: &Output,
 ) -> Result<(), Failure>
 where
@@ -48,7 +47,7 @@ where
     let SchemaVersion { found, needed, .. } = tables.refuse_newer(schema).await?;
     tables.migrate(schema).await?;
     tables.sync.pool().close().await;
-    output.object(&json!({ "schema": schema, "version_before": found, "version": needed }))?;
+    output.object(&json!({ "prefix": prefix.to_string(), "version_before": found, "version": needed }))?;
     let (style, word) = match found {
         0 => (GOOD, "created"),
         _ if found < needed => (GOOD, "updated"),

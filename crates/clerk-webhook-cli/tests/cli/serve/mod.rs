@@ -12,6 +12,7 @@ mod notify;
 mod outage;
 mod reload;
 mod replicas;
+mod schema;
 mod shutdown;
 mod sweeps;
 mod systemd;

@@ -13,6 +13,7 @@ pub(crate) fn command() -> Command {
     for name in [
         "CLERK_WEBHOOK_SIGNING_SECRET",
         "CLERK_WEBHOOK_SECRET",
+        "CLERK_WEBHOOK_SCHEMA",
         "CLERK_WEBHOOK_URL",
         "DATABASE_URL",
         "NATS_URL",

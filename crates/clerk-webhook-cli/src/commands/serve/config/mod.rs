@@ -26,11 +26,10 @@ use self::reader::Reader;
 pub(super) use self::secrets::{AdminToken, KeySource, SecretSource};
 use self::sources::{Found, Origin, Sources};
 pub(super) use self::types::{ForwardConfig, KeptTables, LogFormat};
-pub(super) use self::values::schema as check_schema;
 use super::args::Args;
 use crate::database::SqlDatabase;
 use crate::failure::Failure;
-use crate::sync::Prefix;
+use crate::sync::{Prefix, Schema};
 
 /// The default of the public listener, and of the administrator's listener.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 3000);
@@ -46,7 +45,7 @@ pub(super) struct Config {
     /// The origin of the database, for messages.
     pub(super) database_source: String,
     /// The schema in Postgres. In SQLite, the prefix of the tables begins with it.
-    pub(super) schema: String,
+    pub(super) schema: Schema,
     pub(super) prefix: Prefix,
     pub(super) secrets: SecretSource,
     pub(super) api_key: Option<KeySource>,
@@ -120,7 +119,7 @@ fn read(reader: &mut Reader, args: &Args) -> Option<Config> {
     let secrets = signing_secret(reader);
     let named = database::read(reader);
     let is_sqlite = named.as_ref().is_some_and(|named| matches!(named.database, SqlDatabase::Sqlite(_)));
-    let schema = reader.value(names::SCHEMA, ("clerk".to_owned(), "clerk"), values::schema);
+    let schema = reader.value(names::SCHEMA, (Schema::default(), "clerk"), values::schema);
     let migrate = (is_sqlite, if is_sqlite { "true" } else { "false" });
     let format =
         if io::stderr().is_terminal() { (LogFormat::Text, "text") } else { (LogFormat::Json, "json") };
@@ -150,11 +149,10 @@ fn read(reader: &mut Reader, args: &Args) -> Option<Config> {
     let log = reader.value(names::LOG, ("info".to_owned(), "info"), values::log_levels);
 
     let Named { database, origin } = named?;
-    let prefix = if is_sqlite { format!("{schema}_") } else { format!("{schema}.") };
     Some(Config {
+        prefix: Prefix::of_server(&schema, database.kind()),
         database,
         database_source: origin,
-        prefix: prefix.parse().ok()?,
         schema,
         secrets: secrets?,
         api_key,

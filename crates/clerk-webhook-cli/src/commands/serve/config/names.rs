@@ -1,5 +1,7 @@
 //! The names of the settings: one row for each, for flags, variables and the configuration file.
 
+use crate::sync::SCHEMA_VARIABLE;
+
 /// A setting.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Name {
@@ -33,7 +35,7 @@ pub(super) const SECRET_KEY: Name = secret("secret-key", "CLERK_SECRET_KEY");
 pub(super) const ADMIN_TOKEN: Name = secret("admin-token", "CLERK_WEBHOOK_ADMIN_TOKEN");
 pub(super) const FORWARD_SECRET: Name = secret("forward-secret", "CLERK_WEBHOOK_FORWARD_SECRET");
 pub(super) const DATABASE: Name = Name { key: "database", variable: "DATABASE_URL", kind: Kind::Url };
-pub(super) const SCHEMA: Name = plain("schema", "CLERK_WEBHOOK_SCHEMA");
+pub(super) const SCHEMA: Name = plain("schema", SCHEMA_VARIABLE);
 pub(super) const INSTANCE: Name = plain("instance", "CLERK_INSTANCE_ID");
 pub(in super::super) const LISTEN: Name = plain("listen", "CLERK_WEBHOOK_LISTEN");
 pub(in super::super) const ADMIN_LISTEN: Name = plain("admin-listen", "CLERK_WEBHOOK_ADMIN_LISTEN");

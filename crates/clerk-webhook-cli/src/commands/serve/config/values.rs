@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::{KeptTables, LogFormat};
 use crate::output::printable;
 use crate::send::endpoint::Endpoint;
+use crate::sync::Schema;
 
 /// The maximum length of a value in a message, in characters.
 const SHOWN: usize = 60;
@@ -105,18 +106,8 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| format!("{} is not a share. Use 0.001 to 1.", quoted(text)))
 }
 
-pub(in super::super) fn schema(text: &str) -> Result<String, String> {
-    let is_first = |first: char| first.is_ascii_lowercase() || first == '_';
-    let is_name = text.starts_with(is_first)
-        && text.len() <= 31
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_name {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "{} is not a name. Use up to 31 lowercase letters, digits and _, and do not begin with a digit.",
-        quoted(text)
-    ))
+pub(super) fn schema(text: &str) -> Result<Schema, String> {
+    text.parse().map_err(|hint| format!("{} is not a name: {hint}.", quoted(text)))
 }
 
 pub(super) fn instance(text: &str) -> Result<String, String> {

@@ -1,14 +1,13 @@
 //! Opens Postgres.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_queue::PostgresQueue;
 use clerk_webhook_store::PostgresStore;
 use clerk_webhook_sync::ClerkSync;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection as _, Postgres};
+use sqlx::{Connection as _, Postgres};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -17,9 +16,9 @@ use super::opened::Open;
 use super::schema::Tables;
 use crate::commands::serve::config::Config;
 use crate::commands::serve::notify;
-use crate::database::why;
+use crate::database::{DatabaseKind, create_schema, why};
 use crate::failure::Failure;
-use crate::sync::Prefix;
+use crate::sync::{Prefix, Schema};
 
 /// How long a delivery waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -30,9 +29,6 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// The delay between two attempts.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// The lock that one process holds while it creates the schema: `clerk` in ASCII.
-const SCHEMA_LOCK: i64 = 0x63_6c65_726b;
-
 pub(super) async fn open(
     config: &Config,
     options: &PgConnectOptions,
@@ -41,13 +37,13 @@ pub(super) async fn open(
     let mut connection = connect(&options, config).await?;
     let tls = inspect(&mut connection, &options).await?;
     if config.migrate && !config.check {
-        create_schema(&mut connection, &config.schema).await?;
+        create_schema(&mut connection, config.schema.as_str()).await?;
     }
     // A connection that does not close in time is dropped.
     let _ = timeout(ATTEMPT, connection.close()).await;
     let pool = PgPoolOptions::new().max_connections(config.pool).acquire_timeout(ACQUIRE);
     let pool = pool.connect_lazy_with(options);
-    let tables = tables(pool, &config.prefix, &config.schema, config.forward.is_some())?;
+    let tables = tables(pool, &config.schema, config.forward.is_some())?;
     let (tables, is_complete) = tables.prepare(config).await?;
     if is_complete && config.forward.is_some() {
         check_worker(tables.sync.pool(), &config.schema).await?;
@@ -68,13 +64,13 @@ pub(super) async fn open(
 }
 
 /// Returns an error if this role cannot use the tables of graphile_worker, which only their owner can.
-async fn check_worker(pool: &PgPool, schema: &str) -> Result<(), Failure> {
+async fn check_worker(pool: &PgPool, schema: &Schema) -> Result<(), Failure> {
     let protected = "SELECT count(*) FROM pg_catalog.pg_class c \
                      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                      JOIN pg_catalog.pg_roles r ON r.rolname = current_user \
                      WHERE n.nspname = $1 AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls \
                      AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')";
-    let worker = format!("{schema}_worker");
+    let worker = schema.worker();
     let check = async {
         let mut transaction = pool.begin().await?;
         let protected: i64 = sqlx::query_scalar(protected)
@@ -99,16 +95,16 @@ async fn check_worker(pool: &PgPool, schema: &str) -> Result<(), Failure> {
 /// Returns the parts that have tables.
 pub(in super::super) fn tables(
     pool: PgPool,
-    prefix: &Prefix,
-    schema: &str,
+    schema: &Schema,
     with_queue: bool,
 ) -> Result<Tables<Postgres, PostgresStore, PostgresQueue>, Failure> {
-    let store = PostgresStore::new(pool.clone()).table(&format!("{prefix}webhook_delivery"));
-    let queue = PostgresQueue::new(pool.clone()).table(&format!("{prefix}webhook_queue"));
-    // Workers of other applications must not take the jobs.
-    let queue = queue.and_then(|queue| queue.graphile_schema(&format!("{schema}_worker")));
+    let kind = DatabaseKind::Postgres;
+    let store = PostgresStore::new(pool.clone()).table(&schema.deliveries(kind));
+    let queue = PostgresQueue::new(pool.clone()).table(&schema.queue(kind));
+    let queue = queue.and_then(|queue| queue.graphile_schema(&schema.worker()));
+    let prefix = Prefix::of_server(schema, kind).to_string();
     Ok(Tables {
-        sync: ClerkSync::new(pool).prefix(&prefix.to_string()).map_err(Failure::usage)?,
+        sync: ClerkSync::new(pool).prefix(&prefix).map_err(Failure::usage)?,
         store: store.map_err(Failure::usage)?,
         queue: Some(queue.map_err(Failure::usage)?).filter(|_| with_queue),
     })
@@ -239,33 +235,6 @@ async fn inspect(connection: &mut PgConnection, options: &PgConnectOptions) -> R
 fn is_remote(host: &str) -> bool {
     let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     !(is_loopback || host.starts_with('/') || host.eq_ignore_ascii_case("localhost"))
-}
-
-pub(in super::super) async fn create_schema(
-    connection: &mut PgConnection,
-    schema: &str,
-) -> Result<(), Failure> {
-    let create = async {
-        let mut transaction = connection.begin().await?;
-        // Without the lock, two processes that create the schema at the same time collide.
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).persistent(false);
-        lock.execute(&mut *transaction).await?;
-        let exists: bool =
-            sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname = $1")
-                .bind(schema)
-                .persistent(false)
-                .fetch_one(&mut *transaction)
-                .await?;
-        // The schema may exist while this role may not create schemas.
-        if !exists {
-            let create = AssertSqlSafe(Arc::<str>::from(format!(r#"CREATE SCHEMA "{schema}""#)));
-            sqlx::raw_sql(create).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await
-    };
-    create.await.map_err(|error: sqlx::Error| {
-        Failure::Schema(format!("cannot create the schema {schema}: {}", why(&error)))
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tracing::info;
 use crate::commands::serve::config::Config;
 use crate::database::why;
 use crate::failure::Failure;
-use crate::sync::{explain_database, is_missing};
+use crate::sync::{Schema, explain_database, is_missing};
 
 /// Tables that can be created or updated.
 pub(in super::super) trait Migrate {
@@ -55,7 +55,7 @@ where
         if config.migrate && !config.check {
             tables.migrate(schema).await?;
             if found != needed {
-                info!(schema, found, version = needed, "updated the tables");
+                info!(%schema, found, version = needed, "updated the tables");
             }
             return Ok((tables, true));
         }
@@ -73,7 +73,7 @@ where
     }
 
     /// Returns the version, or an error if the tables are newer than this program.
-    pub(in super::super) async fn refuse_newer(&self, schema: &str) -> Result<SchemaVersion, Failure> {
+    pub(in super::super) async fn refuse_newer(&self, schema: &Schema) -> Result<SchemaVersion, Failure> {
         let version = self.sync.schema_version().await.map_err(|error| explain_database(&error))?;
         let SchemaVersion { found, needed, .. } = version;
         if found > needed {
@@ -85,7 +85,7 @@ where
     }
 
     /// Creates or updates all tables. Another process can do the same at the same time.
-    pub(in super::super) async fn migrate(&self, schema: &str) -> Result<(), Failure> {
+    pub(in super::super) async fn migrate(&self, schema: &Schema) -> Result<(), Failure> {
         let migrate = async {
             self.sync.migrate().await?;
             self.store.migrate().await?;

@@ -12,9 +12,9 @@ use super::opened::Open;
 use super::schema::Tables;
 use super::{clerk, folder};
 use crate::commands::serve::config::Config;
-use crate::database::why;
+use crate::database::{DatabaseKind, why};
 use crate::failure::Failure;
-use crate::sync::Prefix;
+use crate::sync::{Prefix, Schema};
 
 /// How long a statement waits for the connection, and how long it waits for the lock of another process. Both
 /// together end before the sender closes the connection.
@@ -38,7 +38,7 @@ pub(super) async fn open(
         .connect_with(options)
         .await
         .map_err(|error| Failure::network(format_args!("cannot open {}: {}", file.display(), why(&error))))?;
-    let tables = tables(pool, &config.prefix, config.forward.is_some())?;
+    let tables = tables(pool, &config.schema, config.forward.is_some())?;
     let (tables, is_complete) = tables.prepare(config).await?;
     let clerk = clerk::check(config, &tables.sync, is_complete).await?;
     Ok(Open {
@@ -54,13 +54,15 @@ pub(super) async fn open(
 /// Returns the parts that have tables.
 pub(in super::super) fn tables(
     pool: SqlitePool,
-    prefix: &Prefix,
+    schema: &Schema,
     with_queue: bool,
 ) -> Result<Tables<Sqlite, SqliteStore, SqliteQueue>, Failure> {
-    let store = SqliteStore::new(pool.clone()).table(&format!("{prefix}webhook_delivery"));
-    let queue = SqliteQueue::new(pool.clone()).table(&format!("{prefix}webhook_queue"));
+    let kind = DatabaseKind::Sqlite;
+    let store = SqliteStore::new(pool.clone()).table(&schema.deliveries(kind));
+    let queue = SqliteQueue::new(pool.clone()).table(&schema.queue(kind));
+    let prefix = Prefix::of_server(schema, kind).to_string();
     Ok(Tables {
-        sync: ClerkSync::new(pool).prefix(&prefix.to_string()).map_err(Failure::usage)?,
+        sync: ClerkSync::new(pool).prefix(&prefix).map_err(Failure::usage)?,
         store: store.map_err(Failure::usage)?,
         queue: Some(queue.map_err(Failure::usage)?).filter(|_| with_queue),
     })
