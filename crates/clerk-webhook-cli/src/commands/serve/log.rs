@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
@@ -28,9 +28,17 @@ const NAMES: [(&str, &str); 3] = [
     ("outcome", "clerk.outcome"),
 ];
 
+/// The levels of targets that write a line for each step of a migration. They apply if the general level is info.
+/// The server itself logs that it has updated the tables.
+const STEPS: &str = "graphile_worker_migrations=warn,sqlx::postgres::notice=warn";
+
 /// Starts the log, and the traces if there are any.
 pub(super) fn start(config: &Config, traces: Option<&Traces>) -> Result<(), Failure> {
-    let levels: Targets = config.log.parse().unwrap_or_default();
+    let mut levels: Targets = config.log.parse().unwrap_or_default();
+    if levels.default_level() == Some(LevelFilter::INFO) {
+        // A later level of the same target replaces the earlier one.
+        levels = format!("{STEPS},{}", config.log).parse().unwrap_or(levels);
+    }
     let filter: Box<dyn Filter<Registry> + Send + Sync> = match levels.would_enable(DELIVERIES, &Level::DEBUG)
     {
         true => Box::new(levels),
@@ -78,12 +86,14 @@ where
         if let Some(trace_id) = traces::current_id() {
             line.insert("trace_id".to_owned(), trace_id.into());
         }
-        let message = line.remove("message");
+        // Some libraries write events without a message, for example for the error of a function.
+        let message = line.remove("message").filter(|message| message.is_string());
+        let message = message.or_else(|| line.get("error").filter(|error| error.is_string()).cloned());
         // Later fields do not replace these.
         line.insert("timestamp".to_owned(), now().into());
         line.insert("level".to_owned(), metadata.level().as_str().into());
         line.insert("target".to_owned(), metadata.target().into());
-        line.insert("message".to_owned(), message.unwrap_or_else(|| "".into()));
+        line.insert("message".to_owned(), message.unwrap_or_else(|| metadata.target().into()));
         let text = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
         writeln!(writer, "{}", escaped(&text))
     }

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_test::{Delivery, fixture};
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 
-use super::{Database, Server};
+use super::{Database, Server, check_log};
 use crate::support::PATIENCE;
 use crate::support::process::finish;
 
@@ -51,6 +52,29 @@ fn lines_in_a_span_contain_its_fields() {
         (&json!("user.created"), &json!("clerk")),
         "{line}"
     );
+    // The library writes no message.
+    assert_eq!(line["message"], "sqlx::query", "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_steps_of_a_migration_are_logged_only_on_demand() {
+    for (levels, are_logged) in
+        [("info", false), ("info,graphile_worker_migrations=info", true), ("debug", true)]
+    {
+        let Some(database) = Database::postgres("log").await else { return };
+        let drop = format!("DROP SCHEMA IF EXISTS {}_worker CASCADE", database.schema);
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(database.postgres.as_ref().unwrap()).await.unwrap();
+        let mut command = database.command();
+        command.args(["--log", levels, "--forward-to", "http://127.0.0.1:9/", "--admin-listen", "off"]);
+        // The start ends after the migration, because this machine does not have the address.
+        let run = finish(command.args(["--listen", "192.0.2.1:1"]), b"");
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("updated the tables"), "{run:?}");
+        let (step, notice) = ("Running breaking migration", "sqlx::postgres::notice");
+        assert_eq!(run.stderr.contains(step), are_logged, "{levels}: {run:?}");
+        assert_eq!(run.stderr.contains(notice), levels == "debug", "{levels}: {run:?}");
+        run.stderr.lines().for_each(check_log);
+    }
 }
 
 #[test]

@@ -254,8 +254,11 @@ fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     (!answer.is_empty()).then(|| Answer::parse(&answer))
 }
 
-/// Checks that a log line contains no secret, no address, and no password.
+/// Checks that a log line contains no secret, no address, and no password, and that a JSON line has a message.
 fn check_log(line: &str) {
+    if let Ok(parsed) = serde_json::from_str::<Value>(line) {
+        assert!(parsed["message"].as_str().is_some_and(|message| !message.is_empty()), "{line}");
+    }
     for hidden in
         [&FakeBackendApi::SECRET_KEY["sk_test_".len()..], &SECRET["whsec_".len()..], "@example", "password"]
     {
