@@ -59,6 +59,11 @@ impl Case {
         }
     }
 
+    /// Returns the name under which the guide lists this case.
+    pub fn kind_or_name(&self) -> &str {
+        self.kind.unwrap_or(&self.name)
+    }
+
     /// Sets the kind under which the guide lists this case.
     pub fn kind(self, kind: &'static str) -> Self {
         Self { kind: Some(kind), ..self }

@@ -19,13 +19,13 @@ use super::http2;
 use super::seen::{Reply, Seen};
 
 /// The timeout for a server, much longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The interval of `Step::Drip`.
 const DRIPPING: Duration = Duration::from_millis(20);
 
-/// Runs the steps and returns the answers, up to the first missing one.
-pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen> {
+/// Runs the steps and returns the answers, up to the first one that does not arrive within `patience`.
+pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step], patience: Duration) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut connection = Connection::open(address).await;
     for step in steps {
@@ -38,7 +38,7 @@ pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen>
                 connection.close().await;
                 connection = Connection::open(address).await;
             }
-            Step::Expect(expected) => seen.extend(connection.see(expected).await),
+            Step::Expect(expected) => seen.extend(connection.see(expected, patience).await),
             Step::AwaitHandler => {
                 if timeout(PATIENCE, gate.began()).await.is_err() {
                     seen.push(Seen::Nothing);
@@ -48,7 +48,7 @@ pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen>
             Step::OnAnotherConnection(request, expected) => {
                 let mut other = Connection::open(address).await;
                 other.write(Write::All(request.clone()));
-                seen.extend(other.see(expected).await);
+                seen.extend(other.see(expected, patience).await);
                 other.close().await;
             }
             Step::Http2(streams) => seen.extend(http2::exchange(address, streams, PATIENCE).await),
@@ -99,10 +99,10 @@ impl Connection {
 
     /// Reads the final response, and the interim responses (100) before it. An expected interim response is
     /// treated as final.
-    async fn see(&mut self, expected: &Seen) -> Vec<Seen> {
+    async fn see(&mut self, expected: &Seen, patience: Duration) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {
-            let answer = match timeout(PATIENCE, self.read()).await {
+            let answer = match timeout(patience, self.read()).await {
                 Ok(Ok(reply)) => {
                     self.is_reusable = !reply.closes();
                     Seen::from(&reply)

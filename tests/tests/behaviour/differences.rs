@@ -10,6 +10,9 @@ use super::inbox::Delivered;
 use super::seen::Seen;
 use super::stacks::Stack;
 
+/// The difference if the answers end early.
+const NOTHING: &str = "`nothing`";
+
 /// The result of a case on a stack.
 pub struct Observation {
     pub stack: Stack,
@@ -80,7 +83,7 @@ impl Report {
             if let Some(wrong) = observation.unexpected_calls(case) {
                 failures.push(format!("`{}` on {stack}: {wrong}", case.name));
             }
-            let kind = case.kind.unwrap_or(&case.name);
+            let kind = case.kind_or_name();
             let instead = instead(&observation.seen, &case.expected());
             seen_instead.entry((kind, stack)).or_default().insert(&case.name, instead);
         }
@@ -117,8 +120,17 @@ impl Report {
     }
 }
 
+/// Returns the kinds of cases, with their stacks, that get no answer according to the guide.
+pub fn unanswered() -> BTreeSet<(String, String)> {
+    let listed = differences_of_the_guide().into_iter();
+    listed.filter(|(.., instead)| instead == NOTHING).map(|(kind, stack, _)| (kind, stack)).collect()
+}
+
 /// Describes the difference between two lists of answers, without their common start and end.
 fn instead(seen: &[Seen], expected: &[Seen]) -> Option<String> {
+    if seen.contains(&Seen::Nothing) {
+        return Some(NOTHING.to_owned());
+    }
     let (mut seen, mut expected) = (seen, expected);
     while let ([first, seen_rest @ ..], [expected_first, expected_rest @ ..]) = (seen, expected)
         && first == expected_first

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::case::Case;
-use super::client;
+use super::client::{self, PATIENCE};
 use super::handling::user;
 use super::stacks::{Server, Setup, Stack};
 use super::wire_request::WireRequest;
@@ -65,7 +65,7 @@ async fn shutdown_drops_slow_handlers_and_releases_their_leases() {
         let stopped = Case::new(Setup::Handling, "stopped").answers(&delivery, Outcome::Failed);
         let (gate, address) = (server.gate().clone(), server.address);
         let steps = stopped.clients.into_iter().next().unwrap();
-        let playing = tokio::spawn(async move { client::play(address, &gate, &steps).await });
+        let playing = tokio::spawn(async move { client::play(address, &gate, &steps, PATIENCE).await });
         timeout(LONG, server.gate().began()).await.unwrap();
         assert_eq!(server.deduplicator().shutdown(Duration::from_millis(1)).await, 1, "{stack}");
         assert_eq!(words(&playing.await.unwrap()), ["500 failed"], "{stack}");
@@ -104,7 +104,7 @@ async fn begin(server: &Server, delivery: &WireRequest) -> TcpStream {
 }
 
 async fn assert_answers(stack: Stack, server: &Server, case: &Case) {
-    let seen = client::play(server.address, server.gate(), &case.clients[0]).await;
+    let seen = client::play(server.address, server.gate(), &case.clients[0], PATIENCE).await;
     assert_eq!(words(&seen), words(&case.expected()), "{stack}");
 }
 

@@ -39,16 +39,17 @@ fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
 
 /// A `Content-Length` above the limit is rejected before the body arrives.
 fn claimed() -> Vec<Case> {
+    const KIND: &str = "a Content-Length above the limit, without a body";
     let claiming = |name: &str, setup: Setup, length: &str| {
         let head = WireRequest::of(BODY).head(&format!("Content-Length: {length}"));
         let delivery = WireRequest::of(BODY);
         Case::new(setup, name).rejects_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
     };
     vec![
-        claiming("a Content-Length of one byte more than a small limit", SmallLimit, "1001"),
-        claiming("a Content-Length of one byte more than the limit", Standard, "2097153"),
-        claiming("a Content-Length of 1 TiB", Standard, "1099511627776"),
-        claiming("a Content-Length of 2^63 - 1", Standard, "9223372036854775807"),
+        claiming("a Content-Length of one byte more than a small limit", SmallLimit, "1001").kind(KIND),
+        claiming("a Content-Length of one byte more than the limit", Standard, "2097153").kind(KIND),
+        claiming("a Content-Length of 1 TiB", Standard, "1099511627776").kind(KIND),
+        claiming("a Content-Length of 2^63 - 1", Standard, "9223372036854775807").kind(KIND),
         claiming("a Content-Length of 2^64 - 1", Standard, "18446744073709551615"),
     ]
 }

@@ -6,13 +6,16 @@ use super::super::stacks::PATH;
 use super::super::stacks::Setup::Standard;
 use super::super::wire_request::{BODY, WireRequest};
 
+/// The kind of the signed requests with a method other than POST.
+pub const SIGNED: &str = "another method, signed";
+
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let seen = Seen::Plain(405);
         cases.extend([
             Case::new(Standard, format!("a signed {method}"))
-                .kind("another method, signed")
+                .kind(SIGNED)
                 .write(WireRequest::of(BODY).method(method).with_length())
                 .sees(seen.clone()),
             Case::new(Standard, format!("an unsigned {method}"))

@@ -7,6 +7,7 @@ use super::super::stacks::Setup::ShortReadTimeout;
 use super::super::wire_request::{BODY, WireRequest};
 
 pub const KIND: &str = "a body that does not arrive in time";
+const UNBEGUN: &str = "a body that does not begin to arrive";
 
 pub fn cases() -> Vec<Case> {
     let delivery = WireRequest::of(BODY);
@@ -31,8 +32,8 @@ pub fn cases() -> Vec<Case> {
             .rejects(&WireRequest::of("{}").with_body(BODY), Outcome::InvalidSignature),
         stalls("half a body", half(delivery.with_length())),
         stalls("half a body in chunks", half(delivery.chunked(500))),
-        stalls("a head without its body", delivery.head("Content-Length: 77")),
-        stalls("a head without its chunks", chunked()),
+        stalls("a head without its body", delivery.head("Content-Length: 77")).kind(UNBEGUN),
+        stalls("a head without its chunks", chunked()).kind(UNBEGUN),
         stalls("a Content-Length longer than the body", [long(), BODY.into()].concat()),
         drips("a body that drips", long(), b"x"),
         drips("a body that drips in chunks", chunked(), b"1\r\nx\r\n"),

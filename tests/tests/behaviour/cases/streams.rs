@@ -8,7 +8,7 @@ use super::super::http2::Stream;
 use super::super::seen::Seen;
 use super::super::stacks::Setup::{ShortReadTimeout, SmallLimit, Standard};
 use super::super::wire_request::{BODY, WireRequest};
-use super::slow;
+use super::{routing, slow};
 
 pub fn cases() -> Vec<Case> {
     let rejected = |outcome: Outcome| Seen::answered(outcome.into());
@@ -75,6 +75,6 @@ pub fn cases() -> Vec<Case> {
             (Stream::complete(&forged), rejected(Outcome::InvalidSignature)),
         ]),
         Case::new(Standard, "HTTP/2: 80 concurrent streams").http2(concurrent),
-        one("a GET request", Stream::complete(&good.method("GET")), Seen::Plain(405)),
+        one("a GET request", Stream::complete(&good.method("GET")), Seen::Plain(405)).kind(routing::SIGNED),
     ]
 }
