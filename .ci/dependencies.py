@@ -30,6 +30,7 @@ FEATURES = {
     "": [],
     "axum": ["axum-core", *TOWER],
     "actix": ["actix-web"],
+    "poem": ["poem"],
     "warp": ["warp"],
     "tower": TOWER,
     "memory": [],

@@ -74,6 +74,11 @@ fn the_actix_program_receives_deliveries() {
 }
 
 #[test]
+fn the_poem_program_receives_deliveries() {
+    assert_receives("webhooks-poem");
+}
+
+#[test]
 fn the_warp_program_receives_deliveries() {
     assert_receives("webhooks-warp");
 }
@@ -152,6 +157,7 @@ fn every_complete_program_has_a_test() {
         "webhooks",
         "webhooks-actix",
         "webhooks-hyper",
+        "webhooks-poem",
         "webhooks-queue",
         "webhooks-tested",
         "webhooks-warp",

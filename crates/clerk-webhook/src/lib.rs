@@ -35,6 +35,7 @@
 //! |---|---|---|
 //! | receive events in Axum | `axum` | [`axum::ClerkEvent`], [`tower::WebhookService`] |
 //! | receive events in Actix Web | `actix` | [`actix::ClerkEvent`] |
+//! | receive events in Poem | `poem` | [`poem::ClerkEndpoint`] |
 //! | receive events in Warp | `warp` | [`warp::clerk_event`] |
 //! | receive events in hyper, or verify deliveries before they reach a Tower service | `tower` | [`tower::WebhookService`], [`tower::VerifyWebhookLayer`] |
 //! | receive events in another server | none | [`Verifier::receive`] |
@@ -101,6 +102,15 @@ pub mod actix {
 pub mod axum {
     #[doc(inline)]
     pub use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, ClerkEventRejection};
+}
+
+/// Receives events in [Poem](https://docs.rs/poem).
+#[cfg(feature = "poem")]
+pub mod poem {
+    #[doc(inline)]
+    pub use clerk_webhook_poem::{
+        ClerkAnswer, ClerkEndpoint, ClerkEvent, ClerkEventError, OptionalClerkEvent,
+    };
 }
 
 /// Handles each event once.
@@ -223,6 +233,6 @@ macro_rules! links {
 }
 
 guide!(
-    quick_start clerk frameworks axum actix warp tower events handlers once queue database import serve testing
+    quick_start clerk frameworks axum actix poem warp tower events handlers once queue database import serve testing
     command deployment troubleshooting security extending benchmarks
 );

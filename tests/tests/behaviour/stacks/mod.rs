@@ -3,6 +3,7 @@
 mod actix;
 mod axum;
 mod hyper;
+mod poem;
 mod warp;
 
 use std::fmt;
@@ -42,10 +43,12 @@ pub enum Stack {
     ActixMiddleware,
     WarpFilter,
     WarpLayer,
+    PoemExtractor,
+    PoemEndpoint,
 }
 
 impl Stack {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::TowerLayer,
         Self::AxumExtractor,
         Self::AxumLayer,
@@ -53,6 +56,8 @@ impl Stack {
         Self::ActixMiddleware,
         Self::WarpFilter,
         Self::WarpLayer,
+        Self::PoemExtractor,
+        Self::PoemEndpoint,
     ];
 }
 
@@ -67,6 +72,8 @@ impl fmt::Display for Stack {
             Self::ActixMiddleware => "Actix middleware",
             Self::WarpFilter => "Warp filter",
             Self::WarpLayer => "Warp with the layer",
+            Self::PoemExtractor => "Poem extractor",
+            Self::PoemEndpoint => "Poem endpoint",
         })
     }
 }
@@ -155,6 +162,8 @@ pub async fn exchange(stack: Stack, verifier: Verifier, request: Request<Scripte
             collect(::warp::service(warp::filter(parts)).oneshot(request).await.unwrap()).await
         }
         Stack::WarpLayer => collect(warp::with_layer(parts).oneshot(request).await.unwrap()).await,
+        Stack::PoemExtractor => collect(poem::call(poem::extractor(parts), request).await).await,
+        Stack::PoemEndpoint => collect(poem::call(poem::endpoint(parts), request).await).await,
     };
     Exchange { response, delivered: inbox.take() }
 }
@@ -237,11 +246,19 @@ fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stoppe
                 }
                 Stack::WarpFilter if handles => warp::serve_handling(listener, parts).await,
                 Stack::WarpLayer if handles => warp::serve_handling_with_layer(listener, parts).await,
+                Stack::PoemExtractor if handles => {
+                    poem::serve(listener, poem::handling_extractor(parts)).await;
+                }
+                Stack::PoemEndpoint if handles => {
+                    poem::serve(listener, poem::handling_endpoint(parts)).await;
+                }
                 Stack::TowerLayer => hyper::serve(listener, parts).await,
                 Stack::AxumExtractor => axum::serve(listener, axum::extractor(parts)).await,
                 Stack::AxumLayer => axum::serve(listener, axum::with_layer(parts)).await,
                 Stack::WarpFilter => warp::serve(listener, parts).await,
                 Stack::WarpLayer => hyper::serve_connections(listener, warp::with_layer(parts)).await,
+                Stack::PoemExtractor => poem::serve(listener, poem::extractor(parts)).await,
+                Stack::PoemEndpoint => poem::serve(listener, poem::endpoint(parts)).await,
                 Stack::ActixExtractor | Stack::ActixMiddleware => {}
             }
         };

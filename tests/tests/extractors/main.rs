@@ -1,0 +1,3 @@
+//! The adapters for Poem, beyond the cases in `behaviour`.
+
+mod poem;
