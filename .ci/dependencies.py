@@ -31,6 +31,7 @@ FEATURES = {
     "axum": ["axum-core", *TOWER],
     "actix": ["actix-web"],
     "poem": ["poem"],
+    "rocket": ["rocket"],
     "warp": ["warp"],
     "tower": TOWER,
     "memory": [],

@@ -14,6 +14,7 @@ BEYOND = {
     "actix-web": "1.89",
     "async-nats": "1.89",
     "clerk-webhook-actix": "1.89",
+    "clerk-webhook-rocket": "1.89",
     "clerk-webhook-sync": "1.94",
     "sqlx": "1.94",
 }

@@ -137,6 +137,7 @@ pub struct QueueReadme;
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/axum.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/actix.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/poem.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/rocket.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/warp.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/tower.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/events.md")]

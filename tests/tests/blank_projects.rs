@@ -79,6 +79,11 @@ fn the_poem_program_receives_deliveries() {
 }
 
 #[test]
+fn the_rocket_program_receives_deliveries() {
+    assert_receives("webhooks-rocket");
+}
+
+#[test]
 fn the_warp_program_receives_deliveries() {
     assert_receives("webhooks-warp");
 }
@@ -159,6 +164,7 @@ fn every_complete_program_has_a_test() {
         "webhooks-hyper",
         "webhooks-poem",
         "webhooks-queue",
+        "webhooks-rocket",
         "webhooks-tested",
         "webhooks-warp",
     ];

@@ -173,7 +173,7 @@ fn the_table_of_versions_equals_the_manifests() {
         line.split('"').nth(1).map(str::to_owned)
     };
     let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
-    assert_eq!(rows.len(), 8);
+    assert_eq!(rows.len(), 9);
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let library = match cells[1].split('`').nth(1).unwrap() {
@@ -189,6 +189,7 @@ fn the_table_of_versions_equals_the_manifests() {
             "async-nats",
             "graphile_worker",
             "poem",
+            "rocket",
             "warp",
             "tower-layer",
             "tower-service",
@@ -229,7 +230,7 @@ fn is_named(text: &str, name: &str) -> bool {
 fn the_facade_exports_every_item_of_its_parts() {
     let listing = |library: &str| read(&format!("../api/clerk-webhook{library}.txt"));
     let exported = listing("");
-    for part in ["actix", "axum", "poem", "queue", "store", "tower", "warp"] {
+    for part in ["actix", "axum", "poem", "queue", "rocket", "store", "tower", "warp"] {
         let root = format!("clerk_webhook_{part}::");
         let listing = listing(&format!("-{part}"));
         let items = listing.lines().filter_map(|line| line.strip_prefix("pub ")?.split_once(&root));

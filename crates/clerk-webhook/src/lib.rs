@@ -36,6 +36,7 @@
 //! | receive events in Axum | `axum` | [`axum::ClerkEvent`], [`tower::WebhookService`] |
 //! | receive events in Actix Web | `actix` | [`actix::ClerkEvent`] |
 //! | receive events in Poem | `poem` | [`poem::ClerkEndpoint`] |
+//! | receive events in Rocket | `rocket` | [`rocket::ClerkEvent`] |
 //! | receive events in Warp | `warp` | [`warp::clerk_event`] |
 //! | receive events in hyper, or verify deliveries before they reach a Tower service | `tower` | [`tower::WebhookService`], [`tower::VerifyWebhookLayer`] |
 //! | receive events in another server | none | [`Verifier::receive`] |
@@ -74,8 +75,8 @@
 //!
 //! # Rust versions
 //!
-//! The features `sqlite`, `postgres`, `sync`, `backend-api` and `backend-api-client` need Rust 1.94. `actix` and
-//! `nats` need Rust 1.89. All other features need Rust 1.88.
+//! The features `sqlite`, `postgres`, `sync`, `backend-api` and `backend-api-client` need Rust 1.94. `actix`,
+//! `rocket` and `nats` need Rust 1.89. All other features need Rust 1.88.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -110,6 +111,15 @@ pub mod poem {
     #[doc(inline)]
     pub use clerk_webhook_poem::{
         ClerkAnswer, ClerkEndpoint, ClerkEvent, ClerkEventError, OptionalClerkEvent,
+    };
+}
+
+/// Receives events in [Rocket](https://docs.rs/rocket).
+#[cfg(feature = "rocket")]
+pub mod rocket {
+    #[doc(inline)]
+    pub use clerk_webhook_rocket::{
+        ClerkAnswer, ClerkEvent, ClerkEventError, ClerkFairing, OptionalClerkEvent, outcome, receive_error,
     };
 }
 
@@ -233,6 +243,6 @@ macro_rules! links {
 }
 
 guide!(
-    quick_start clerk frameworks axum actix poem warp tower events handlers once queue database import serve testing
+    quick_start clerk frameworks axum actix poem rocket warp tower events handlers once queue database import serve testing
     command deployment troubleshooting security extending benchmarks
 );

@@ -88,7 +88,7 @@ impl Row {
 #[tokio::test(start_paused = true)]
 async fn every_stack_gives_the_expected_answer_to_every_body() {
     for row in rows() {
-        for stack in Stack::ALL.into_iter().filter(|stack| row.except != Some(*stack)) {
+        for stack in Stack::without_socket().filter(|stack| row.except != Some(*stack)) {
             let mut request = signed(b"", ScriptedBody::new(row.steps.clone()));
             request.headers_mut().clone_from(&row.headers);
             let start = Instant::now();

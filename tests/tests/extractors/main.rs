@@ -1,3 +1,4 @@
-//! The adapters for Poem, beyond the cases in `behaviour`.
+//! The adapters for Poem and Rocket, beyond the cases in `behaviour`.
 
 mod poem;
+mod rocket;

@@ -4,12 +4,13 @@ mod actix;
 mod axum;
 mod hyper;
 mod poem;
+mod rocket;
 mod warp;
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -45,10 +46,11 @@ pub enum Stack {
     WarpLayer,
     PoemExtractor,
     PoemEndpoint,
+    RocketGuard,
 }
 
 impl Stack {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TowerLayer,
         Self::AxumExtractor,
         Self::AxumLayer,
@@ -58,7 +60,13 @@ impl Stack {
         Self::WarpLayer,
         Self::PoemExtractor,
         Self::PoemEndpoint,
+        Self::RocketGuard,
     ];
+
+    /// Returns the stacks that [`exchange`] supports. Without a socket, Rocket takes only complete bodies.
+    pub fn without_socket() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|stack| *stack != Self::RocketGuard)
+    }
 }
 
 /// The name in the guide.
@@ -74,6 +82,7 @@ impl fmt::Display for Stack {
             Self::WarpLayer => "Warp with the layer",
             Self::PoemExtractor => "Poem extractor",
             Self::PoemEndpoint => "Poem endpoint",
+            Self::RocketGuard => "Rocket guard",
         })
     }
 }
@@ -164,6 +173,7 @@ pub async fn exchange(stack: Stack, verifier: Verifier, request: Request<Scripte
         Stack::WarpLayer => collect(warp::with_layer(parts).oneshot(request).await.unwrap()).await,
         Stack::PoemExtractor => collect(poem::call(poem::extractor(parts), request).await).await,
         Stack::PoemEndpoint => collect(poem::call(poem::endpoint(parts), request).await).await,
+        Stack::RocketGuard => panic!("{stack} takes no frames without a socket"),
     };
     Exchange { response, delivered: inbox.take() }
 }
@@ -196,10 +206,11 @@ impl Server {
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        let (ready, addresses) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         // Actix needs its own thread. The other stacks get one too, so that no server can delay the clients.
-        thread::spawn(move || serve(stack, setup, listener, parts, stopped));
+        thread::spawn(move || serve(stack, setup, listener, parts, ready, stopped));
+        let address = addresses.recv().unwrap();
         Self { address, inbox, clock, handling, _stop: stop }
     }
 
@@ -219,8 +230,18 @@ impl Server {
     }
 }
 
-fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stopped: oneshot::Receiver<()>) {
+fn serve(
+    stack: Stack,
+    setup: Setup,
+    listener: TcpListener,
+    parts: Parts,
+    ready: mpsc::Sender<SocketAddr>,
+    stopped: oneshot::Receiver<()>,
+) {
     let handles = setup.is_handling();
+    if stack != Stack::RocketGuard {
+        ready.send(listener.local_addr().unwrap()).unwrap();
+    }
     match stack {
         Stack::ActixExtractor if handles => {
             return actix::serve(listener, actix::handling_extractor(parts), stopped);
@@ -259,6 +280,7 @@ fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stoppe
                 Stack::WarpLayer => hyper::serve_connections(listener, warp::with_layer(parts)).await,
                 Stack::PoemExtractor => poem::serve(listener, poem::extractor(parts)).await,
                 Stack::PoemEndpoint => poem::serve(listener, poem::endpoint(parts)).await,
+                Stack::RocketGuard => rocket::serve(parts, handles, ready).await,
                 Stack::ActixExtractor | Stack::ActixMiddleware => {}
             }
         };
