@@ -21,7 +21,7 @@ Examples:
   clerk-webhook db migrate --database sqlite:app.db
   clerk-webhook db migrate --schema shop
   clerk-webhook db migrate --prefix auth.clerk_
-  clerk-webhook db migrate --print --prefix clerk_ --database postgres:// > clerk.sql";
+  clerk-webhook db migrate --print --database postgres:// > clerk.sql";
 
 const EXAMPLES_OF_STATUS: &str = "\
 Examples:
