@@ -5,7 +5,8 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Variables: CLERK_WEBHOOK_SIGNING_SECRET is required; without CLERK_SECRET_KEY, the server neither imports nor compares; CLERK_WEBHOOK_ADMIN_TOKEN protects \
 /status; CLERK_WEBHOOK_FORWARD_SECRET signs the forward. Each, and DATABASE_URL, can also be in a file that a variable such as \
-CLERK_SECRET_KEY_FILE names. Secrets have no flags, because all users of a machine can see the process list.
+CLERK_SECRET_KEY_FILE names. Secrets have no flags, because all users of a machine can see the process list. \
+OTEL_EXPORTER_OTLP_ENDPOINT names a collector for traces.
 
 Each setting under Database, Clerk, Listeners, Forward and Log has a variable such as CLERK_WEBHOOK_LISTEN, and a key in the \
 file of --config such as listen. Two variables have other names: CLERK_INSTANCE_ID for --instance, and RUST_LOG for --log. A \
