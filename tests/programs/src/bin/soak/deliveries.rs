@@ -39,7 +39,7 @@ pub enum Kind {
     MissingHeader,
     /// Authentic, but not JSON, or not an event.
     NotAnEvent,
-    /// Announces a body of 1 GiB without sending it.
+    /// Announces a body of 1 GiB, and sends only its beginning. Rocket reads 14 bytes before it calls a guard.
     TooLarge,
     /// Ends in the middle of the body.
     CutOff,
@@ -148,7 +148,7 @@ impl Deliveries {
             }
         }
         let (framing, body) = if kind == Kind::TooLarge {
-            (format!("Content-Length: {}", 1 << 30), &[][..])
+            (format!("Content-Length: {}", 1 << 30), &body.content[..body.content.len().min(14)])
         } else if random.below(4) == 0 {
             ("Transfer-Encoding: chunked".to_owned(), &body.chunked[..])
         } else {
