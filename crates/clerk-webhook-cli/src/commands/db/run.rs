@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{GOOD, QUIET};
 use crate::send::client;
-use crate::sync::{AnySync, IfMissing, Names, Target, explain_database, on};
+use crate::sync::{AnySync, IfMissing, Names, Prefix, Target, explain_database, on};
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.action {
@@ -36,7 +36,8 @@ async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
     let names = args.database.names.names()?;
     #[cfg(feature = "serve")]
     if let Names::Schema(schema) = &names {
-        return crate::commands::serve::migrate(&args.database, schema, output).await;
+        let (prefix, before) = crate::commands::serve::migrate(&args.database, schema).await?;
+        return report(&prefix, &before, output);
     }
     let target = Target::open(&args.database, IfMissing::Create).await?;
     if let (Names::Schema(schema), AnySync::Postgres(sync)) = (&names, &target.sync) {
@@ -50,15 +51,20 @@ async fn migrate(args: &Migrate, output: &Output) -> Result<(), Failure> {
 }
 
 async fn migrate_in(target: &Target, output: &Output) -> Result<(), Failure> {
-    let SchemaVersion { found, needed, .. } = target.version().await?;
-    if found > needed {
+    let before = target.version().await?;
+    if before.found > before.needed {
         return target.check_version().await;
     }
     on!(&target.sync, sync => sync.migrate().await).map_err(|error| match error {
         sqlx::Error::Configuration(reason) => Failure::usage(reason),
         error => explain_database(&error),
     })?;
-    let prefix = &target.prefix;
+    report(&target.prefix, &before, output)
+}
+
+/// Prints what a migration did. `before` is the version before it.
+fn report(prefix: &Prefix, before: &SchemaVersion, output: &Output) -> Result<(), Failure> {
+    let &SchemaVersion { found, needed, .. } = before;
     output.object(&json!({
         "prefix": prefix.to_string(), "version_before": found, "version": needed,
     }))?;
