@@ -9,7 +9,7 @@ CLERK_SECRET_KEY_FILE names. Secrets have no flags, because all users of a machi
 OTEL_EXPORTER_OTLP_ENDPOINT names a collector for traces.
 
 Each setting under Database, Clerk, Listeners, Forward and Log has a variable such as CLERK_WEBHOOK_LISTEN, and a key in the \
-file of --config such as listen. Two variables have other names: CLERK_INSTANCE_ID for --instance, and RUST_LOG for --log. A \
+file of --config such as listen. Three variables have other names: DATABASE_URL for --database, CLERK_INSTANCE_ID for --instance, and RUST_LOG for --log. A \
 flag overrides the variable, and the variable overrides the file.
 
 Examples:
