@@ -28,8 +28,7 @@ each_feature clerk-webhook-core
 each_feature clerk-webhook sync backend-api backend-api-client chrono jiff time metrics tracing
 each_feature clerk-webhook-queue metrics tracing conformance
 each_feature clerk-webhook-test actix warp
-# One engine without the other, and the command and its server without TLS.
+# One engine without the other, and the server without TLS. `.ci/packages.sh` builds the command without features.
 check --package clerk-webhook-sync --features postgres
 check --package clerk-webhook-sync --features postgres,backend-api
-check --package clerk-webhook-cli
 check --package clerk-webhook-cli --features serve
