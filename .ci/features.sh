@@ -23,9 +23,10 @@ print(*sorted(set(features) - set(excluded)))' "$@" default)
 }
 
 each_feature clerk-webhook-core
-# The features of the facade enable each adapter and each engine alone. Its other features only enable features of the core.
+# The features of the facade enable each engine alone. Its other features only enable features of the core. The projects of
+# `tests/tests/blank_projects.rs` compile each framework alone.
 # `sync` and the features that need it do not compile without an engine.
-each_feature clerk-webhook sync backend-api backend-api-client chrono jiff time metrics tracing
+each_feature clerk-webhook actix axum poem rocket warp sync backend-api backend-api-client chrono jiff time metrics tracing
 each_feature clerk-webhook-queue metrics tracing conformance
 each_feature clerk-webhook-test actix warp
 # One engine without the other, and the server without TLS. `.ci/packages.sh` builds the command without features.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Compares the public API of each library, with all features, with its listing in `api/`. `--update` writes the listings.
+# Fails if the documentation of a library or the command has a warning, such as a broken link.
 # Requires Rust 1.95, because other versions format some lines differently.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,11 +14,11 @@ printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$scratch/rustdoc"
 chmod +x "$scratch/rustdoc"
 libraries=()
 for crate in crates/*; do
-    # The command has no public API.
     [ ! -f "$crate/src/lib.rs" ] || libraries+=("$crate")
 done
+# Together with the command, which has no public API, so that Cargo checks their dependencies once.
 RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-D warnings -Z unstable-options --output-format json" \
-    cargo doc --quiet --locked --no-deps --lib --all-features "${libraries[@]/#crates\//--package=}"
+    cargo doc --quiet --locked --no-deps --all-features "${libraries[@]/#crates\//--package=}" --package=clerk-webhook-cli
 
 # Removes redundant lines: the methods of trait implementations, the auto traits that nearly every type has (a lost one
 # is listed as `impl !Send`), and internals of the compiler and of macros.
