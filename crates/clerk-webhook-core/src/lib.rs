@@ -66,6 +66,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+mod clock;
 mod error_text;
 pub mod event;
 pub mod handler;

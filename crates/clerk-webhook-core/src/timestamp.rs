@@ -30,6 +30,10 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Returns the current time of the system clock.
+    ///
+    /// # Panics
+    ///
+    /// Panics on `wasm32-unknown-unknown`, which has no clock. This crate does not call the function there.
     #[must_use]
     pub fn now() -> Self {
         Self::from(SystemTime::now())

@@ -211,12 +211,12 @@ fn type_name(event_type: &EventType) -> &'static str {
     EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
 }
 
-/// Returns the time since the event occurred, or `None` if the body does not contain the time of the event.
-/// Returns zero if this machine's clock is behind the sender's clock.
+/// Returns the time since the event occurred, or `None` if the body does not contain the time of the event, or
+/// if the platform has no clock. Returns zero if this machine's clock is behind the sender's clock.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn age(event: &Event) -> Option<std::time::Duration> {
-    let millis =
-        crate::timestamp::Timestamp::now().as_millis().saturating_sub(event.occurred_at()?.as_millis());
+    let now = crate::timestamp::Timestamp::from(crate::clock::system()?);
+    let millis = now.as_millis().saturating_sub(event.occurred_at()?.as_millis());
     Some(std::time::Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
 }
 
@@ -278,6 +278,7 @@ mod line {
 
     use super::type_name;
     use crate::answer::Outcome;
+    use crate::clock;
     use crate::event::{Event, EventType};
     use crate::message_id::MessageId;
 
@@ -286,7 +287,8 @@ mod line {
     pub(super) struct Line {
         event_type: EventType,
         message_id: MessageId,
-        began: Instant,
+        /// `None` if the platform has no clock.
+        began: Option<Instant>,
         is_written: AtomicBool,
     }
 
@@ -297,7 +299,7 @@ mod line {
                 Box::new(Self {
                     event_type: event.event_type().clone(),
                     message_id: event.message_id().clone(),
-                    began: Instant::now(),
+                    began: clock::monotonic(),
                     is_written: AtomicBool::new(false),
                 })
             })
@@ -332,8 +334,9 @@ mod line {
             }
         }
 
-        fn fields(&self) -> (&'static str, &str, u64) {
-            let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        fn fields(&self) -> (&'static str, &str, Option<u64>) {
+            let millis =
+                self.began.map(|began| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             (type_name(&self.event_type), self.message_id.as_str(), millis)
         }
     }
@@ -343,7 +346,6 @@ mod line {
 mod metrics {
     use std::future::Future;
     use std::sync::{Arc, Once};
-    use std::time::Instant;
 
     use metrics::{
         SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -351,6 +353,7 @@ mod metrics {
 
     use super::{age, type_name};
     use crate::answer::Outcome;
+    use crate::clock;
     use crate::event::{Event, EventType};
     use crate::timestamp::Timestamp;
 
@@ -389,9 +392,11 @@ mod metrics {
             if outcome == Outcome::LeaseLost {
                 counter!(LEASE_LOST, "scope" => self.scope.clone()).increment(1);
             }
-            if outcome.is_acknowledged() {
+            if outcome.is_acknowledged()
+                && let Some(now) = clock::system()
+            {
                 #[expect(clippy::cast_precision_loss, reason = "exact for 250,000 years of milliseconds")]
-                let now = Timestamp::now().as_millis() as f64 / 1000.0;
+                let now = Timestamp::from(now).as_millis() as f64 / 1000.0;
                 gauge!(LAST_SUCCESS, "scope" => self.scope.clone()).set(now);
             }
         }
@@ -399,9 +404,9 @@ mod metrics {
 
     /// Awaits the handler and records its duration, unless there are no metrics.
     pub(super) async fn timed<F: Future>(metrics: Option<&Metrics>, handler: F) -> F::Output {
-        let began = Instant::now();
+        let began = clock::monotonic();
         let output = handler.await;
-        if let Some(Metrics { event_type, scope }) = metrics {
+        if let (Some(Metrics { event_type, scope }), Some(began)) = (metrics, began) {
             let labels = [("scope", scope.clone()), ("event_type", type_name(event_type).into())];
             histogram!(HANDLER_DURATION, &labels).record(began.elapsed());
         }

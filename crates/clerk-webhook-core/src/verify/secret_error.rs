@@ -90,6 +90,10 @@ kinds! {
     Blank = copy_it!("the signing secret is empty");
     /// The list of secrets is empty.
     NoSecrets = "the list of signing secrets is empty. Pass at least one secret.";
+    /// The platform, `wasm32-unknown-unknown`, has no system clock, and the builder was not given another one;
+    /// see [`VerifierBuilder::clock`](crate::VerifierBuilder::clock).
+    NoClock = "this platform has no system clock, which the verifier needs to reject old deliveries. Build the verifier with \
+               VerifierBuilder::clock.";
     /// The text is a secret key (`sk_…`), such as the key of Clerk's Backend API.
     SecretApiKey = copy_it!("this is a secret API key (sk_…), not a signing secret");
     /// The text is a publishable key (`pk_…`), such as the key of Clerk's Frontend API.

@@ -13,6 +13,7 @@ use super::secret::{HmacSha256, SigningSecret};
 use super::secret_error::{SecretError, SecretErrorKind};
 use super::signature_header::HeaderFamily;
 use super::verification::{Verification, Verified, verify_whole};
+use crate::clock;
 use crate::event::{DecodeHints, Event};
 use crate::receive::{PendingDelivery, ReceiveError};
 use crate::sender::RESPONSE_TIMEOUT;
@@ -107,7 +108,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not a signing secret; see [`SigningSecret::parse`].
+    /// Returns an error if the text is not a signing secret; see [`SigningSecret::parse`]. On
+    /// `wasm32-unknown-unknown`, it always returns an error; see [`VerifierBuilder::clock`].
     pub fn new(secret: &str) -> Result<Self, SecretError> {
         Self::builder().secret(SigningSecret::parse(secret)?).build()
     }
@@ -120,7 +122,7 @@ impl Verifier {
     /// # Errors
     ///
     /// Returns an error if no variable is set, or if a secret is invalid. In both cases, the error names the
-    /// variable.
+    /// variable. On `wasm32-unknown-unknown`, it always returns an error; see [`VerifierBuilder::clock`].
     pub fn from_env() -> Result<Self, SecretError> {
         Self::builder().secrets(SigningSecret::list_from_env()?).build()
     }
@@ -351,6 +353,20 @@ impl VerifierBuilder {
     }
 
     /// Sets the clock; the system clock by default.
+    ///
+    /// `wasm32-unknown-unknown` has no system clock. Pass one from the host there, such as JavaScript's
+    /// `Date.now()`, which returns the argument of [`Timestamp::from_millis`]:
+    ///
+    /// ```
+    /// use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
+    ///
+    /// # mod js { pub fn date_now() -> i64 { 1_716_883_200_000 } }
+    /// let verifier = Verifier::builder()
+    ///     .secret(SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?)
+    ///     .clock(|| Timestamp::from_millis(js::date_now()))
+    ///     .build()?;
+    /// # Ok::<(), clerk_webhook_core::SecretError>(())
+    /// ```
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -375,9 +391,12 @@ impl VerifierBuilder {
     ///
     /// # Errors
     ///
-    /// Returns an error if no secret was added.
+    /// Returns an error if no secret was added, or on `wasm32-unknown-unknown` if no clock was passed.
     pub fn build(self) -> Result<Verifier, SecretError> {
         let Self { secrets, tolerance, families, clock, body_limit, read_timeout } = self;
+        if tolerance.is_some() && clock.is_none() && !clock::EXISTS {
+            return Err(SecretErrorKind::NoClock.into());
+        }
         let secrets = ArcSwap::from_pointee(Secrets::new(secrets)?);
         let hints = Arc::default();
         let inner = Inner { secrets, tolerance, families, clock, body_limit, read_timeout, hints };
