@@ -1,7 +1,7 @@
 //! Receives Clerk's webhooks in an AWS Lambda function and handles each message once, with a store in Postgres.
 //!
 //! The events may come from an HTTP API or a REST API of API Gateway, or from a function URL. The variables
-//! CLERK_WEBHOOK_SIGNING_SECRET and DATABASE_URL must be set. Set the function's timeout to 25 s: the default of 3 s would
+//! CLERK_WEBHOOK_SIGNING_SECRET and DATABASE_URL must be set. Set the function's timeout to 30 s: the default of 3 s would
 //! interrupt handlers.
 
 use std::env;
