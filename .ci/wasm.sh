@@ -11,7 +11,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     fi
     rustup target add $target
 fi
-cargo build --quiet --locked --target $target -p clerk-webhook-core --all-features --example without_clock
+cargo build --quiet --locked --target $target -p clerk-webhook-core --features metrics --example without_clock
 node --eval '
     const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
     const imports = WebAssembly.Module.imports(module);
