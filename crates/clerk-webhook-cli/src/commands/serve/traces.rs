@@ -39,6 +39,10 @@ const TARGETS: &str = "clerk_webhook";
 const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
+/// What to do about an invalid URL of a collector.
+const ADVICE: &str =
+    "use http:// or https:// without a user name and password, such as http://127.0.0.1:4318";
+
 /// How long a request to the collector may take.
 const REQUEST: Duration = Duration::from_secs(10);
 
@@ -57,16 +61,18 @@ impl Traces {
         let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
             || variable("OTEL_TRACES_EXPORTER").is_some_and(|exporter| exporter == "none");
         let Some((name, url)) = first(ENDPOINT).filter(|_| !is_off) else { return Ok(None) };
-        if let Some((name, protocol)) = first(PROTOCOL).filter(|(_, protocol)| protocol != "http/protobuf") {
+        if let Some((variable, protocol)) =
+            first(PROTOCOL).filter(|(_, protocol)| protocol != "http/protobuf")
+        {
             return Err(Failure::usage(format_args!(
-                "{name} is {protocol:?}, but the server sends traces with http/protobuf. Set it to http/protobuf, \
-                 and {} to that port of the collector, usually 4318.",
-                ENDPOINT[1]
+                "{variable} is {protocol:?}, but the server sends traces with http/protobuf. Set it to http/protobuf, \
+                 and {name} to that port of the collector, usually 4318."
             )));
         }
         // The general variable names the collector, and the other one the complete URL.
         let url = if name == ENDPOINT[0] { url } else { url.trim_end_matches('/').to_owned() + "/v1/traces" };
-        let endpoint = Endpoint::parse(&url).map_err(|failure| invalid(name, failure.message()))?;
+        // The error of `parse` is about URLs of webhooks.
+        let endpoint = Endpoint::parse(&url).map_err(|_| invalid(name, ADVICE))?;
         let collector = Collector {
             client: Client::new(endpoint.uri(), REQUEST)?,
             runtime: runtime.clone(),

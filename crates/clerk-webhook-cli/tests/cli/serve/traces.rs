@@ -227,17 +227,21 @@ fn refuses_settings_that_it_cannot_follow() {
     let database = Database::sqlite("traces-refuses");
     let collector = "http://127.0.0.1:4318";
     for (name, value, expected) in [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "Set it to http/protobuf"),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "grpc",
+            "Set it to http/protobuf, and OTEL_EXPORTER_OTLP_ENDPOINT to that port",
+        ),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "Set it to http/protobuf"),
         (
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             "collector",
-            "collector in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "collector in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: use http:// or https:// without",
         ),
         (
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             "http://u:secret-password@host",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "collector in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: use http:// or https:// without",
         ),
     ] {
         let mut command = database.command();
