@@ -24,7 +24,10 @@ pub(crate) fn why(error: &sqlx::Error) -> String {
         }
         sqlx::Error::Tls(_) => "the URL requires TLS: install the command with the `tls` feature".to_owned(),
         sqlx::Error::PoolTimedOut => "the database did not respond in time".to_owned(),
-        _ => "the server does not respond like a database".to_owned(),
+        sqlx::Error::Protocol(_) => {
+            "the server does not respond as a database does: check the host and the port in the URL".to_owned()
+        }
+        _ => "the database client failed: check that the URL names the correct database, and try again".to_owned(),
     };
     printable(reason.as_bytes(), LONGEST)
 }

@@ -11,8 +11,8 @@ Examples:
 The secret key is read from CLERK_SECRET_KEY, or .env.";
 
 const EXPLANATION: &str = "\
-Let your endpoint apply events before the first import. Otherwise changes during the import are missing until the next \
-`clerk-webhook reconcile`. The import and your endpoint can write at the same time: a row keeps the newest version of its \
+Start your endpoint before the first import, so that it already writes events to the tables. Otherwise changes during the \
+import are missing until the next `clerk-webhook reconcile`. The import and your endpoint can write at the same time: a row keeps the newest version of its \
 object. Hooks of your application are not called.
 
 If an import is interrupted, the same command continues within 24 hours: it skips complete tables, and continues after the \
@@ -27,10 +27,10 @@ not respond, 4 the tables have another version, 5 refused, because the secret ke
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
-    /// Tables to import, separated by commas [default: all]
+    /// Tables to import, separated by commas [default: all except waitlist_entries]
     ///
-    /// The tables are users, organizations, memberships, invitations, domains, roles, and permissions, and
-    /// waitlist_entries, which is not included by default.
+    /// The tables are users, organizations, memberships, invitations, domains, roles, permissions, and
+    /// waitlist_entries.
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
 

@@ -95,7 +95,10 @@ pub(super) enum Action {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Migrate {
-    /// Print the SQL of the sync's migrations instead of running it
+    /// Print the SQL of the tables of `ClerkSync` instead of running it
+    ///
+    /// The output does not contain the other parts that the command creates: the schema, the table of the
+    /// deliveries, and the queue.
     #[arg(long)]
     pub(super) print: bool,
 

@@ -36,10 +36,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Tables to compare, separated by commas [default: all]
+    /// Tables to compare, separated by commas [default: all except waitlist_entries]
     ///
-    /// The tables are users, organizations, memberships, invitations, domains, roles, and permissions, and
-    /// waitlist_entries, which is not included by default.
+    /// The tables are users, organizations, memberships, invitations, domains, roles, permissions, and
+    /// waitlist_entries.
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
 
