@@ -1,59 +1,66 @@
-//! Test vectors that were made and checked with libraries in other languages.
+//! The test vectors in `vectors/`, which are made with Python's standard library.
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use clerk_webhook_core::{SecretError, SigningSecret, Timestamp};
+use clerk_webhook_core::{SecretError, SigningSecret, Timestamp, Verifier};
 use serde::Deserialize;
 
 use crate::folder;
 
-/// A delivery, the clock and the signing secret of its receiver, and the expected verdict.
+/// A delivery, the settings of its receiver, and the expected verdict.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Vector {
     /// The name, in `snake_case`.
     pub name: String,
-    /// The topic.
-    pub group: String,
-    secret: String,
-    secret_kind: Option<String>,
-    headers: Vec<(String, String)>,
-    body_base64: Option<String>,
-    body_repeat: Option<Repeat>,
-    now_unix: i64,
-    now_subsec_ms: Option<i64>,
-    /// The expected verdict about the signature.
-    pub expect: String,
-    /// The expected verdict about the event, if the vector has one.
-    pub expect_event: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Repeat {
-    byte: serde_json::Value,
-    count: usize,
+    /// The name of the rule.
+    pub rule: String,
+    /// The texts of the receiver's secrets.
+    pub secrets: Vec<String>,
+    /// The receiver's clock, in seconds.
+    pub now: i64,
+    /// The milliseconds of the receiver's clock after these seconds.
+    #[serde(default)]
+    pub now_milliseconds: i64,
+    /// The receiver's tolerance, in seconds.
+    pub tolerance: u64,
+    /// The header names and values. A character of a value is one byte on the wire.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body_base64: String,
+    /// The reason for the rejection, or `None` if the delivery must be accepted.
+    pub reason: Option<String>,
 }
 
 impl Vector {
-    /// Returns the signing secret of the receiver.
+    /// Returns the receiver's secrets.
     ///
     /// # Errors
     ///
-    /// Returns an error if the secret is invalid. Many vectors have an invalid secret.
-    pub fn secret(&self) -> Result<SigningSecret, SecretError> {
-        match self.secret_kind.as_deref() {
-            Some("raw") => SigningSecret::from_bytes(&latin1(&self.secret)),
-            _ => SigningSecret::parse(&self.secret),
-        }
+    /// Returns an error if a secret is invalid, as in several vectors.
+    pub fn secrets(&self) -> Result<Vec<SigningSecret>, SecretError> {
+        self.secrets.iter().map(|text| SigningSecret::parse(text)).collect()
+    }
+
+    /// Returns the receiver.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a secret is invalid, as in several vectors.
+    pub fn verifier(&self) -> Result<Verifier, SecretError> {
+        let now = self.now();
+        let builder = Verifier::builder().secrets(self.secrets()?).clock(move || now);
+        builder.tolerance(Duration::from_secs(self.tolerance)).build()
     }
 
     /// Returns the time on the receiver's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.now_unix * 1000 + self.now_subsec_ms.unwrap_or_default())
+        Timestamp::from_millis(self.now * 1000 + self.now_milliseconds)
     }
 
     /// Returns the header names and values in order, including repetitions.
@@ -66,47 +73,45 @@ impl Vector {
     ///
     /// # Panics
     ///
-    /// Panics if the vector has no body.
+    /// Panics if the vector is invalid.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        match (&self.body_base64, &self.body_repeat) {
-            (Some(encoded), _) => STANDARD.decode(encoded).expect("the body is in base64").into(),
-            (None, Some(Repeat { byte, count })) => {
-                let byte = match byte {
-                    serde_json::Value::String(text) => latin1(text).first().copied(),
-                    number => number.as_u64().and_then(|number| u8::try_from(number).ok()),
-                };
-                vec![byte.expect("the repeated value is a byte"); *count].into()
-            }
-            (None, None) => panic!("{} has no body", self.name),
-        }
+        STANDARD.decode(&self.body_base64).expect("the body is in base64").into()
     }
 }
 
-/// Returns the repository's vectors.
-#[must_use]
-pub fn own_vectors() -> Vec<Vector> {
-    vectors_in(&folder("vectors/own.json"))
-}
-
-/// Returns the vectors in a file.
+/// Returns all vectors.
 ///
 /// # Panics
 ///
-/// Panics if the file does not exist or contains no vectors.
+/// Panics if the file is invalid.
 #[must_use]
-pub fn vectors_in(path: &Path) -> Vec<Vector> {
-    let json = fs::read(path).expect("the file exists");
-    serde_json::from_slice(&json).expect("the file contains vectors")
+pub fn vectors() -> Vec<Vector> {
+    #[derive(Deserialize)]
+    struct File {
+        cases: Vec<Vector>,
+    }
+    let File { cases } = read(&folder("../vectors/vectors.json"));
+    cases
 }
 
-/// Returns the valid signing secrets of the repository's vectors, each of them once.
+/// Reads a JSON file.
+///
+/// # Panics
+///
+/// Panics if the file does not exist or has other fields.
 #[must_use]
-pub fn own_secrets() -> Vec<SigningSecret> {
-    let mut vectors = own_vectors();
-    vectors.sort_by(|one, other| one.secret.cmp(&other.secret));
-    vectors.dedup_by(|one, other| one.secret == other.secret);
-    vectors.iter().filter_map(|vector| vector.secret().ok()).collect()
+pub fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
+    serde_json::from_slice(&fs::read(path).expect("the file exists")).expect("the file has these fields")
+}
+
+/// Returns the valid secrets of all vectors, each of them once.
+#[must_use]
+pub fn all_secrets() -> Vec<SigningSecret> {
+    let mut texts: Vec<_> = vectors().into_iter().flat_map(|vector| vector.secrets).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.iter().filter_map(|text| SigningSecret::parse(text).ok()).collect()
 }
 
 /// Encodes a text as bytes: one character of a vector is one byte on the wire.

@@ -18,4 +18,5 @@ pub mod report;
 pub mod rules;
 pub mod strategy;
 pub mod suite;
+pub mod vector;
 pub mod verdict;

@@ -19,7 +19,7 @@ use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
 use clerk_webhook_store::{Deduplicator, DynDeliveryStore};
 use clerk_webhook_tests::body::ScriptedBody;
 use clerk_webhook_tests::request::collect;
-use clerk_webhook_tests::vectors::own_secrets;
+use clerk_webhook_tests::vectors::all_secrets;
 use clerk_webhook_tests::{other_secret, secret};
 use http::{Request, Response};
 use tokio::runtime::Builder;
@@ -131,7 +131,7 @@ impl Setup {
     fn secrets(self) -> Vec<SigningSecret> {
         match self {
             Self::Rotation => vec![secret(), other_secret()],
-            Self::AllSecrets | Self::SetClock => own_secrets(),
+            Self::AllSecrets | Self::SetClock => all_secrets(),
             _ => vec![secret()],
         }
     }
