@@ -4,6 +4,9 @@
 //
 // Each line of standard input is {"name": "…", "secret": "whsec_…", "authentic": true, "headers": {…}, "body": "base64"}.
 // Prints a line for each unexpected verdict. The exit code is 0 without such a line, and 1 otherwise.
+//
+// With --verdicts, the lines have "now", the time in milliseconds, instead of "authentic". Prints the names of the accepted
+// deliveries as {"library": [names]}.
 import { createInterface } from "node:readline";
 import { verifyWebhook } from "@clerk/backend/webhooks";
 import { Webhook as StandardWebhook } from "standardwebhooks";
@@ -24,23 +27,28 @@ const libraries = {
   },
 };
 
+const printsVerdicts = process.argv.includes("--verdicts");
+const accepted = Object.fromEntries(Object.keys(libraries).map((library) => [library, []]));
 const counts = {};
 for await (const line of createInterface({ input: process.stdin })) {
   const delivery = JSON.parse(line);
   delivery.body = Buffer.from(delivery.body, "base64");
+  if (printsVerdicts) Date.now = () => delivery.now;
   for (const [library, verify] of Object.entries(libraries)) {
     let verdict;
     try {
       await verify(delivery);
       verdict = "authentic";
+      accepted[library].push(delivery.name);
     } catch (error) {
       verdict = `rejected: ${error.message}`;
     }
     counts[library] = (counts[library] ?? 0) + 1;
-    if ((verdict === "authentic") !== delivery.authentic) {
+    if (!printsVerdicts && (verdict === "authentic") !== delivery.authentic) {
       console.log(`${library}: ${delivery.name} is ${verdict}`);
       process.exitCode = 1;
     }
   }
 }
-console.log(Object.entries(counts).map(([library, count]) => `${library} ${count}`).join(", "));
+const summary = Object.entries(counts).map(([library, count]) => `${library} ${count}`).join(", ");
+console.log(printsVerdicts ? JSON.stringify(accepted) : summary);

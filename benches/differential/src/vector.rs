@@ -46,9 +46,14 @@ impl Vector {
         })
     }
 
-    /// Returns the delivery at the system clock's time, with timestamps at the same distance from it.
+    /// Returns the delivery at the system clock's time, with timestamps at the same distance from it, and
+    /// without white space around the values of headers, as HTTP servers pass them on.
     pub fn cases_at(&self, now: i64) -> impl Iterator<Item = Case> {
         self.cases().map(move |mut case| {
+            // Before signing again, because a signature of the id without its blanks would not be recognized.
+            for (_, value) in &mut case.headers {
+                *value = value.trim_ascii().to_vec();
+            }
             case.change_signed(|case| {
                 for (name, value) in &mut case.headers {
                     if name.to_ascii_lowercase().ends_with("-timestamp") {
