@@ -8,7 +8,7 @@ use metrics::{
     SharedString, Unit,
 };
 
-/// A recorder that stores every value of the metrics whose names begin with `clerk_webhook_`.
+/// A recorder that stores every value of the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
 
@@ -68,11 +68,17 @@ impl Metrics {
         Arc::new(Series(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
     }
 
-    /// Returns the value of a counter or gauge, such as `in_flight{scope=clerk}`. The labels are sorted.
+    /// Returns the value of a counter or gauge, such as `in_flight{scope=clerk}`. The labels are sorted, and the name
+    /// lacks `clerk_webhook_`.
     #[must_use]
     pub fn get(&self, series: &str) -> Option<f64> {
-        let metrics = self.lock();
-        metrics.get(&format!("clerk_webhook_{series}")).and_then(|values| values.last().copied())
+        self.get_exactly(&format!("clerk_webhook_{series}"))
+    }
+
+    /// Returns the value of a counter or gauge with its complete name.
+    #[must_use]
+    pub fn get_exactly(&self, series: &str) -> Option<f64> {
+        self.lock().get(series).and_then(|values| values.last().copied())
     }
 
     /// Returns all values of a series.

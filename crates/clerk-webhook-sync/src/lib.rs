@@ -174,6 +174,8 @@ mod backend_api;
 #[cfg(feature = "backend-api")]
 mod backfill;
 mod error;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod observe;
 #[cfg(test)]
 mod properties;

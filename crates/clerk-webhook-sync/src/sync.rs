@@ -7,11 +7,11 @@ use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{Context, Event, Handlers};
 use sqlx::{Pool, SqlStr, Transaction};
 
-use crate::apply::applied::Applied;
+use crate::apply::applied::{Applied, Uncounted};
 use crate::apply::change::{Change, Hook, HookFuture, Origin};
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::observe;
+use crate::observe::{Observation, observe};
 use crate::schema::names::{InvalidPrefix, Names};
 use crate::schema::statements::Statements;
 use crate::settings::{RawColumn, Settings};
@@ -321,6 +321,16 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Ok(observations) => observations,
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
+        let table = table(&observations);
+        let applied = self.apply_observed(event, observations).await?;
+        Ok(Uncounted { applied, table }.count())
+    }
+
+    async fn apply_observed(
+        &self,
+        event: &Event,
+        observations: Vec<Observation>,
+    ) -> Result<Applied, SyncError> {
         if self.keeps_statements && self.is_one_statement(&observations) {
             let applied = self
                 .write(&mut *self.pool.acquire().await?, observations, is_creation(event), Origin::Event)
@@ -332,7 +342,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 return applied;
             }
             let mut transaction = self.begin().await?;
-            let applied = self.apply_in(&mut transaction, event).await?;
+            let Uncounted { applied, .. } = self.apply_uncounted(&mut transaction, event).await?;
             transaction.commit().await?;
             return Ok(applied);
         }
@@ -348,6 +358,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// because of a concurrent transaction (SQLSTATE 40001). If the event is applied again, it succeeds.
     /// [`apply`](Self::apply) always uses `READ COMMITTED`.
     ///
+    /// With the `metrics` feature, the event counts as applied, even if you roll back the transaction.
+    ///
     /// # Errors
     ///
     /// Returns the same errors as [`apply`](Self::apply). After an error, roll back the transaction.
@@ -356,9 +368,22 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         connection: &mut DB::Connection,
         event: &Event,
     ) -> Result<Applied, SyncError> {
+        self.apply_uncounted(connection, event).await.map(Uncounted::count)
+    }
+
+    /// Applies an event. The caller counts the result as soon as it knows that the transaction succeeds.
+    pub(crate) async fn apply_uncounted(
+        &self,
+        connection: &mut DB::Connection,
+        event: &Event,
+    ) -> Result<Uncounted, SyncError> {
         match observe(event, &self.settings)? {
-            Ok(observations) => self.write(connection, observations, is_creation(event), Origin::Event).await,
-            Err(reason) => Ok(Applied::Ignored(reason)),
+            Ok(observations) => {
+                let table = table(&observations);
+                let applied = self.write(connection, observations, is_creation(event), Origin::Event).await?;
+                Ok(Uncounted { applied, table })
+            }
+            Err(reason) => Ok(Uncounted { applied: Applied::Ignored(reason), table: None }),
         }
     }
 
@@ -492,6 +517,11 @@ pub struct SchemaVersion {
     pub found: usize,
     /// The version that this crate creates with [`ClerkSync::migrate`].
     pub needed: usize,
+}
+
+/// Returns the table of the event's own object, which is the last observation.
+fn table(observations: &[Observation]) -> Option<&'static str> {
+    observations.last().map(|observation| observation.entity.table().name)
 }
 
 /// Returns whether the event's object is probably new. This decides only whether an insertion is tried first.

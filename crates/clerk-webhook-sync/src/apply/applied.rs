@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "metrics")]
+use crate::apply::change::Origin;
+
 /// What an event changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -45,6 +48,28 @@ impl Applied {
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// What an event changed, before the metrics contain it.
+#[must_use]
+pub(crate) struct Uncounted {
+    pub(crate) applied: Applied,
+    /// The table of the event's object; `None` if the event was ignored.
+    pub(crate) table: Option<&'static str>,
+}
+
+impl Uncounted {
+    /// Adds the result to the metrics.
+    pub(crate) fn count(self) -> Applied {
+        let Self { applied, table } = self;
+        #[cfg(feature = "metrics")]
+        if let Some(table) = table {
+            crate::metrics::applied(table, applied.as_str(), Origin::Event.as_str(), 1);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = table;
+        applied
     }
 }
 

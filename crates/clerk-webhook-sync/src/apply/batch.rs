@@ -52,6 +52,18 @@ pub(crate) struct Counts {
     pub(crate) erased: u64,
 }
 
+#[cfg(feature = "metrics")]
+impl Counts {
+    /// Adds committed writes to the metrics.
+    pub(crate) fn record(&self, table: &'static str, origin: Origin) {
+        for (result, number) in
+            [("inserted", self.inserted), ("updated", self.updated), ("stale", self.unchanged)]
+        {
+            crate::metrics::applied(table, result, origin.as_str(), number);
+        }
+    }
+}
+
 /// A row as the database contains it.
 struct Known {
     rank: i64,

@@ -89,6 +89,19 @@ pub enum Origin {
     Erasure,
 }
 
+impl Origin {
+    /// Returns the value of the label `source`.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Backfill => "backfill",
+            Self::Reconcile => "reconcile",
+            Self::Erasure => "erasure",
+        }
+    }
+}
+
 impl Change {
     /// Creates a change from the columns of this kind's table.
     pub(crate) fn new(

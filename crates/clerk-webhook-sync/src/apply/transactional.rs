@@ -89,10 +89,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let (sync, handlers) = (self.clone(), handlers.clone());
         move |event, transaction| {
             Box::pin(async move {
-                let applied = sync.apply_in(&mut *transaction.lock().await?, &event).await;
+                let applied = sync.apply_uncounted(&mut *transaction.lock().await?, &event).await;
                 let applied = applied.map_err(SyncError::into_failure)?;
                 let handled = handlers.handle(event, transaction).await?;
-                Ok(match applied {
+                Ok(match applied.count() {
                     Applied::Ignored(_) => handled,
                     // `Ignored` would roll back the rows and the mark.
                     _ => Handled::Processed,

@@ -123,6 +123,10 @@ impl BackendApi {
     }
 
     pub(super) fn emit(&self, event: &ApiEvent) {
+        #[cfg(feature = "metrics")]
+        if let ApiEvent::Answered { endpoint, status, elapsed } = *event {
+            crate::metrics::answered(endpoint, status, elapsed);
+        }
         for observer in &self.observers {
             observer(event);
         }

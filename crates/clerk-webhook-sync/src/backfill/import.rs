@@ -41,7 +41,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let instance_id = run.instance_id.clone();
         let tables = self.import(&run, &options).await;
         let tables = run.end(tables).await?;
-        Ok(Report { instance_id, started_at, finished_at: Timestamp::now(), tables })
+        let report = Report { instance_id, started_at, finished_at: Timestamp::now(), tables };
+        #[cfg(feature = "metrics")]
+        if !options.run.dry_run {
+            report.record_end(Origin::Backfill, options.run.resources.is_none());
+        }
+        Ok(report)
     }
 
     async fn import(

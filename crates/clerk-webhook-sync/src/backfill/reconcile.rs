@@ -50,7 +50,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let instance_id = run.instance_id.clone();
         let tables = self.sweep(&run, &options).await;
         let tables = run.end(tables).await?;
-        Ok(Report { instance_id, started_at, finished_at: Timestamp::now(), tables })
+        let report = Report { instance_id, started_at, finished_at: Timestamp::now(), tables };
+        #[cfg(feature = "metrics")]
+        if !options.run.dry_run {
+            report.record_drift();
+            report.record_end(Origin::Reconcile, options.run.resources.is_none());
+        }
+        Ok(report)
     }
 
     async fn sweep(
@@ -216,6 +222,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 if !is_buried {
                     continue;
                 }
+                #[cfg(feature = "metrics")]
+                crate::metrics::applied(
+                    report.resource.as_str(),
+                    "tombstoned",
+                    Origin::Reconcile.as_str(),
+                    1,
+                );
             }
             report.tombstoned += 1;
             gone.push(id.clone());

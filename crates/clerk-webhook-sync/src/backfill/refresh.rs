@@ -65,6 +65,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 let origin = Some(Origin::Reconcile);
                 let counts = self.write_listed(&mut transaction, entity, vec![observation], origin).await?;
                 transaction.commit().await?;
+                #[cfg(feature = "metrics")]
+                counts.record(resource.as_str(), Origin::Reconcile);
                 Ok(match counts {
                     Counts { inserted: 1.., .. } => Refreshed::Inserted,
                     Counts { updated: 1.., .. } => Refreshed::Updated,
@@ -84,6 +86,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 let origin = Some(Origin::Reconcile);
                 let is_buried = self.bury(&mut transaction, entity, id, at, bounds, origin).await?;
                 transaction.commit().await?;
+                #[cfg(feature = "metrics")]
+                crate::metrics::applied(
+                    resource.as_str(),
+                    "tombstoned",
+                    Origin::Reconcile.as_str(),
+                    is_buried.into(),
+                );
                 Ok(if is_buried { Refreshed::Tombstoned } else { Refreshed::Unconfirmed })
             }
         }

@@ -5,6 +5,8 @@ use std::fmt;
 use clerk_webhook_core::Timestamp;
 
 use crate::apply::batch::{Comparison, Counts};
+#[cfg(feature = "metrics")]
+use crate::apply::change::Origin;
 use crate::backend_api::Resource;
 
 /// The progress of a run within one table.
@@ -53,6 +55,31 @@ impl Report {
     #[must_use]
     pub fn is_in_step(&self) -> bool {
         self.tables.iter().all(TableReport::is_in_step)
+    }
+}
+
+/// What a run that wrote adds to the metrics at its end.
+#[cfg(feature = "metrics")]
+impl Report {
+    /// Sets how many rows of each table a comparison has repaired.
+    pub(super) fn record_drift(&self) {
+        for table in self.listed() {
+            let name = table.resource.as_str();
+            crate::metrics::drift(name, "missing", table.inserted);
+            crate::metrics::drift(name, "extra", table.tombstoned);
+            crate::metrics::drift(name, "differing", table.updated);
+        }
+    }
+
+    /// Sets the time of the last complete run, unless this one is incomplete.
+    pub(super) fn record_end(&self, origin: Origin, has_all_tables: bool) {
+        if has_all_tables && self.listed().all(|table| table.unreadable + table.unlisted == 0) {
+            crate::metrics::last_sweep(origin.as_str(), self.finished_at);
+        }
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &TableReport> {
+        self.tables.iter().filter(|table| table.skipped.is_none())
     }
 }
 

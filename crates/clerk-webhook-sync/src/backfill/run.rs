@@ -50,6 +50,9 @@ pub(super) struct Run<'a, DB: SyncDatabase> {
     pub(super) lease: Option<Lease>,
     /// The origin that the hook receives; `None` if the hook is not called.
     pub(super) origin: Option<Origin>,
+    /// What the run is in the metrics.
+    #[cfg(feature = "metrics")]
+    source: Origin,
     options: &'a RunOptions,
     /// Whether a dry run lists the differences.
     lists_drift: bool,
@@ -71,6 +74,8 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
             api,
             lease: None,
             origin: options.hooks.then_some(origin),
+            #[cfg(feature = "metrics")]
+            source: origin,
             options,
             // An import that writes nothing reports only numbers, because most objects may be missing.
             lists_drift: origin == Origin::Reconcile,
@@ -225,6 +230,8 @@ impl<'a, DB: SyncDatabase> Run<'a, DB> {
                 self.sync.remember(&mut transaction, POSITION, &position.encoded()).await?;
             }
             transaction.commit().await?;
+            #[cfg(feature = "metrics")]
+            counts.record(entity.table().name, self.source);
             report.add(counts);
             if is_last {
                 return Ok(());

@@ -61,14 +61,14 @@ fn history() -> History {
     History::builder().scenario(Scenario::Team).seed(7).events(200).build()
 }
 
-fn clerk() -> FakeBackendApi {
+pub(crate) fn clerk() -> FakeBackendApi {
     let clerk = FakeBackendApi::new(&history());
     clerk.pass(LATER);
     clerk
 }
 
 /// Returns a client for the fake. A key for production has the shortest pause between requests.
-fn api(clerk: &FakeBackendApi) -> BackendApi {
+pub(crate) fn api(clerk: &FakeBackendApi) -> BackendApi {
     api_with(clerk, |_| true)
 }
 
@@ -130,16 +130,16 @@ fn table(report: &Report, resource: Resource) -> &TableReport {
     report.table(resource).unwrap()
 }
 
-fn count(clerk: &FakeBackendApi, kind: ObjectKind) -> u64 {
+pub(crate) fn count(clerk: &FakeBackendApi, kind: ObjectKind) -> u64 {
     clerk.objects(kind).len() as u64
 }
 
-fn first(clerk: &FakeBackendApi, kind: ObjectKind) -> String {
+pub(crate) fn first(clerk: &FakeBackendApi, kind: ObjectKind) -> String {
     clerk.objects(kind).into_keys().next().unwrap()
 }
 
 /// Adds rows of users whom Clerk does not hold, as if their deletions had been lost.
-async fn add_surplus<DB: Engine>(sync: &ClerkSync<DB>, number: usize) {
+pub(crate) async fn add_surplus<DB: Engine>(sync: &ClerkSync<DB>, number: usize) {
     for number in 0..number {
         let data = user(&format!("user_gone{number}"), "Ada", T);
         sync.apply(&event("user.created", T, data)).await.unwrap();

@@ -12,6 +12,8 @@ mod hooks;
 mod import;
 mod lengths;
 mod leniency;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod migrations;
 mod optional;
 mod pooler;
