@@ -180,6 +180,7 @@ mod observe;
 #[cfg(test)]
 mod properties;
 mod query;
+mod ready;
 mod schema;
 mod settings;
 mod sync;
@@ -205,6 +206,7 @@ pub use backfill::report::{Drift, DriftKind, Progress, Refreshed, Report, Skippe
 #[cfg(feature = "backend-api")]
 pub use backfill::state::ImportState;
 pub use error::{SyncError, SyncErrorKind};
+pub use ready::NotReady;
 pub use schema::names::InvalidPrefix;
 pub use schema::tables::{
     DomainRow, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow, SessionRow,

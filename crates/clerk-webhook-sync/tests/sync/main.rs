@@ -19,5 +19,6 @@ mod optional;
 mod pooler;
 mod queries;
 mod raw;
+mod ready;
 mod times;
 mod transactions;
