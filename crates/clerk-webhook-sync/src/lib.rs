@@ -112,7 +112,7 @@
 //!
 //! Clerk sends events only for changes, and does not guarantee delivery. With the `backend-api` feature,
 //! [`backfill`](ClerkSync::backfill) imports the objects that existed before, and
-//! [`reconcile`](ClerkSync::reconcile) repairs rows whose events were lost.
+//! [`reconcile`](ClerkSync::reconcile) repairs rows whose events were lost. A [`Sweeper`] runs both by schedule.
 //!
 //! # Which version of an object wins
 //!
@@ -164,7 +164,21 @@
 //! | `postgres` | no | `ClerkSync` with a `sqlx::PgPool`; needs Postgres 12 or later |
 //! | `backend-api` | no | [`BackendApi`], a client for Clerk's Backend API over the application's HTTP client |
 //! | `backend-api-client` | no | [`HyperTransport`], an HTTP client with TLS for [`BackendApi`]; compiles ring |
-//! | `tracing` | yes | a log line for each delivery |
+//! | `tracing` | yes | a log line for each delivery, and the log of a [`Sweeper`] |
+//! | `metrics` | no | [metrics](#metrics) for the application's recorder of the `metrics` crate |
+//!
+//! # Metrics
+//!
+//! | name | kind | labels | value |
+//! |---|---|---|---|
+//! | `clerk_sync_apply_total` | counter | `table`, `result`, `source` | objects that were applied; `result` is `inserted`, `updated`, `tombstoned` or `stale`, and `source` is `event`, `backfill` or `reconcile` |
+//! | `clerk_sync_drift_rows` | gauge | `table`, `kind` | rows that the last comparison repaired: `missing`; `extra`, whose objects Clerk no longer holds; `differing` or outdated |
+//! | `clerk_sync_last_sweep_timestamp_seconds` | gauge | `kind` | Unix time of the end of the last complete import (`backfill`) or comparison (`reconcile`) of all tables |
+//! | `clerk_api_requests_total` | counter | `endpoint`, `status` | answers of Clerk's Backend API |
+//! | `clerk_api_request_duration_seconds` | histogram | `endpoint` | duration of a request to Clerk's Backend API |
+//!
+//! Events that the sync ignores and dry runs change no metric. A [`Sweeper`] sets the time of the last complete runs
+//! when it starts, so that it survives a restart. Labels contain no ids.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -183,6 +197,8 @@ mod query;
 mod ready;
 mod schema;
 mod settings;
+#[cfg(feature = "backend-api")]
+mod sweeper;
 mod sync;
 mod value;
 
@@ -213,6 +229,8 @@ pub use schema::tables::{
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 pub use settings::RawColumn;
+#[cfg(feature = "backend-api")]
+pub use sweeper::{SweepEvent, SweepKind, Sweeper};
 pub use sync::{ClerkSync, SchemaVersion};
 
 /// Compiles the examples in the README.

@@ -56,6 +56,14 @@ impl Report {
     pub fn is_in_step(&self) -> bool {
         self.tables.iter().all(TableReport::is_in_step)
     }
+
+    /// Returns whether Clerk listed every object of the tables that were not skipped, and this version could read
+    /// each of them.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let mut listed = self.tables.iter().filter(|table| table.skipped.is_none());
+        listed.all(|table| table.unreadable + table.unlisted == 0)
+    }
 }
 
 /// What a run that wrote adds to the metrics at its end.
@@ -63,7 +71,7 @@ impl Report {
 impl Report {
     /// Sets how many rows of each table a comparison has repaired.
     pub(super) fn record_drift(&self) {
-        for table in self.listed() {
+        for table in self.tables.iter().filter(|table| table.skipped.is_none()) {
             let name = table.resource.as_str();
             crate::metrics::drift(name, "missing", table.inserted);
             crate::metrics::drift(name, "extra", table.tombstoned);
@@ -73,13 +81,9 @@ impl Report {
 
     /// Sets the time of the last complete run, unless this one is incomplete.
     pub(super) fn record_end(&self, origin: Origin, has_all_tables: bool) {
-        if has_all_tables && self.listed().all(|table| table.unreadable + table.unlisted == 0) {
+        if has_all_tables && self.is_complete() {
             crate::metrics::last_sweep(origin.as_str(), self.finished_at);
         }
-    }
-
-    fn listed(&self) -> impl Iterator<Item = &TableReport> {
-        self.tables.iter().filter(|table| table.skipped.is_none())
     }
 }
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlStr;
 
 use crate::apply::batch::text_of;
+#[cfg(feature = "metrics")]
+use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::backend_api::{Cursor, Resource};
 use crate::backfill::error::ImportError;
@@ -108,6 +110,26 @@ pub struct ImportState {
     pub reconciled_at: BTreeMap<Resource, Timestamp>,
     /// Until when a run owns the lease; `None` if no run owns it.
     pub leased_until: Option<Timestamp>,
+}
+
+impl ImportState {
+    /// Returns when the last comparison began. Not the earliest of all tables, because a table whose feature was
+    /// turned off is no longer compared.
+    pub(crate) fn last_reconciled_at(&self) -> Option<Timestamp> {
+        self.reconciled_at.values().max().copied()
+    }
+
+    /// Sets the metrics of the last complete runs, so that alerts survive a restart.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn record(&self) {
+        for (origin, at) in
+            [(Origin::Backfill, self.backfilled_at), (Origin::Reconcile, self.last_reconciled_at())]
+        {
+            if let Some(at) = at {
+                crate::metrics::last_sweep(origin.as_str(), at);
+            }
+        }
+    }
 }
 
 /// Returns the name under which the last complete comparison of a table is remembered.

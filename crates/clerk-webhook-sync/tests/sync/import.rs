@@ -102,7 +102,7 @@ fn api_through(
     BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap()
 }
 
-fn authorized(request: &Request<()>) -> Request<()> {
+pub(crate) fn authorized(request: &Request<()>) -> Request<()> {
     let mut request = request.clone();
     let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
     request.headers_mut().insert("authorization", key);

@@ -20,5 +20,6 @@ mod pooler;
 mod queries;
 mod raw;
 mod ready;
+mod sweeper;
 mod times;
 mod transactions;

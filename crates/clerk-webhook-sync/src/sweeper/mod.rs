@@ -1,0 +1,10 @@
+//! Imports once, and compares by schedule.
+
+mod event;
+mod log;
+mod run;
+mod schedule;
+mod settings;
+
+pub use event::{SweepEvent, SweepKind};
+pub use settings::Sweeper;
