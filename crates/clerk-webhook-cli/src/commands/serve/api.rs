@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use clerk_webhook_sync::BackendApi;
 
 use super::config::Config;
-use super::metrics::record_api;
 use crate::failure::Failure;
 use crate::sync;
 
@@ -14,7 +13,7 @@ pub(super) struct Api(Mutex<Option<BackendApi>>);
 
 impl Api {
     pub(super) fn new(api: Option<BackendApi>) -> Self {
-        Self(Mutex::new(api.map(observed)))
+        Self(Mutex::new(api))
     }
 
     pub(super) fn current(&self) -> Option<BackendApi> {
@@ -23,7 +22,7 @@ impl Api {
 
     /// Creates a client with the current key. Runs in progress continue with the earlier key.
     pub(super) fn renew(&self, config: &Config) -> Result<(), Failure> {
-        let Some(api) = client(config)?.map(observed) else { return Ok(()) };
+        let Some(api) = client(config)? else { return Ok(()) };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(api);
         Ok(())
     }
@@ -34,8 +33,4 @@ pub(super) fn client(config: &Config) -> Result<Option<BackendApi>, Failure> {
     let Some(key) = &config.api_key else { return Ok(None) };
     let url = config.api_url.as_deref().unwrap_or(sync::DEFAULT_API_URL);
     sync::client(&key.current(), url, config.api_share).map(Some)
-}
-
-fn observed(api: BackendApi) -> BackendApi {
-    api.on_event(record_api)
 }

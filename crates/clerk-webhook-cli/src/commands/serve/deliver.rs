@@ -4,14 +4,14 @@
 //! of the forward. The answer is 2xx only after the commit.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use clerk_webhook_core::{
-    Answer, Event, EventType, Failure as HandlerFailure, Handled, Observation, Outcome, ReceiveError,
-    SigningSecret, Timestamp, Verifier,
+    Answer, Event, Failure as HandlerFailure, Handled, Observation, Outcome, ReceiveError, SigningSecret,
+    Timestamp, Verifier,
 };
 use clerk_webhook_queue::{PostgresQueue, SqliteQueue};
 use clerk_webhook_store::{
@@ -28,7 +28,7 @@ use tracing::Instrument as _;
 
 use super::metrics::names;
 use super::start::{Open, Opened};
-use super::{tables, traces};
+use super::traces;
 
 /// The size above which a body needs one of [`LARGE_BODIES`] permits. Nearly all events are smaller.
 const LARGE: usize = 64 * 1024;
@@ -188,21 +188,12 @@ where
 
     async fn answer(&self, event: Event) -> Answer {
         let (sync, queue) = (self.sync.clone(), self.queue.clone());
-        let event_type = event.event_type().clone();
-        let applied = Arc::new(OnceLock::new());
-        let result = Arc::clone(&applied);
         let handler = move |event: Event, transaction: SharedTransaction<S::Transaction>| async move {
             let mut transaction = transaction.lock().await?;
             let applied = sync.apply_in(&mut transaction, &event).await.map_err(SyncError::into_failure)?;
-            let _ = result.set(applied);
             enqueue(queue.as_ref(), &mut transaction, &event, applied).await
         };
-        let answer = self.once.run(event, handler).await;
-        // The numbers contain only changes that are committed.
-        if let (Outcome::Processed, Some(applied)) = (answer.outcome(), applied.get()) {
-            count(&event_type, *applied);
-        }
-        answer
+        self.once.run(event, handler).await
     }
 }
 
@@ -224,17 +215,6 @@ async fn enqueue<DB: SyncDatabase>(
             queue.enqueue_in(connection, event).await?;
             Ok(Handled::Processed)
         }
-    }
-}
-
-/// Counts the change of a table by an event.
-fn count(event_type: &EventType, applied: Applied) {
-    if matches!(applied, Applied::Ignored(_)) {
-        return;
-    }
-    if let Some(table) = tables::of_event(event_type) {
-        let labels = [("table", table), ("result", applied.as_str()), ("source", "event")];
-        counter!(names::APPLIED, &labels).increment(1);
     }
 }
 

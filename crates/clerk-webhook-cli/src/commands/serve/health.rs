@@ -1,11 +1,10 @@
 //! Readiness: whether this process can handle deliveries.
 
-use std::cmp::Ordering as Order;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clerk_webhook_sync::SchemaVersion;
+use clerk_webhook_sync::{NotReady, SchemaVersion};
 use serde::Serialize;
 
 use crate::database::why;
@@ -14,9 +13,6 @@ use crate::sync::{Target, on};
 /// How long the result of a check of the database is used. The database is asked only when somebody asks, so that
 /// a serverless database can sleep.
 const CACHED: Duration = Duration::from_secs(5);
-
-/// How long a check waits for the database.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the process knows about its readiness.
 pub(super) struct Readiness {
@@ -144,26 +140,19 @@ impl Readiness {
     }
 }
 
-async fn ask(target: &Arc<Target>) -> Checked {
-    let target = Arc::clone(target);
-    // The task completes the statement after the patience has ended, so that its connection stays usable.
-    let asking = tokio::spawn(async move { on!(&target.sync, sync => sync.schema_version().await) });
+async fn ask(target: &Target) -> Checked {
     let unknown = |reason: String| Checked {
         database: Err(reason),
         schema: Err("unknown, because the database does not answer".to_owned()),
     };
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(Ok(Ok(version))) => Checked { database: Ok(()), schema: compare(version) },
-        Ok(Ok(Err(error))) => unknown(why(&error)),
-        Ok(Err(_)) | Err(_) => unknown(format!("no answer in {} s", PATIENCE.as_secs())),
-    }
-}
-
-/// Newer tables do not make a running process unready: a rolling update migrates them before it replaces the last
-/// process.
-fn compare(SchemaVersion { found, needed, .. }: SchemaVersion) -> Result<(), String> {
-    match found.cmp(&needed) {
-        Order::Less => Err(format!("the tables are at version {found}, this version needs {needed}")),
-        Order::Equal | Order::Greater => Ok(()),
+    match on!(&target.sync, sync => sync.check().await) {
+        Ok(()) => Checked { database: Ok(()), schema: Ok(()) },
+        Err(NotReady::OldTables(SchemaVersion { found, needed, .. })) => Checked {
+            database: Ok(()),
+            schema: Err(format!("the tables are at version {found}, this version needs {needed}")),
+        },
+        Err(NotReady::Database(error)) => unknown(why(&error)),
+        Err(NotReady::NoAnswer { limit, .. }) => unknown(format!("no answer in {} s", limit.as_secs())),
+        Err(error) => unknown(error.to_string()),
     }
 }

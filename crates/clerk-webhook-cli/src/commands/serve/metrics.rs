@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_sync::ApiEvent;
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::process;
@@ -15,11 +14,6 @@ pub(super) mod names {
     pub(in super::super) const BUILD_INFO: &str = "clerk_webhook_build_info";
     pub(in super::super) const SECRET_MATCHES: &str = "clerk_webhook_secret_matches_total";
     pub(in super::super) const CONNECTIONS: &str = "clerk_webhook_db_connections";
-    pub(in super::super) const APPLIED: &str = "clerk_sync_apply_total";
-    pub(in super::super) const DRIFT: &str = "clerk_sync_drift_rows";
-    pub(in super::super) const LAST_SWEEP: &str = "clerk_sync_last_sweep_timestamp_seconds";
-    pub(in super::super) const API_REQUESTS: &str = "clerk_api_requests_total";
-    pub(in super::super) const API_DURATION: &str = "clerk_api_request_duration_seconds";
     pub(in super::super) const FORWARD_ATTEMPTS: &str = "clerk_webhook_forward_attempts_total";
     pub(in super::super) const FORWARD_DURATION: &str = "clerk_webhook_forward_duration_seconds";
     pub(in super::super) const MEMORY: &str = "process_resident_memory_bytes";
@@ -102,11 +96,6 @@ fn describe() {
         "Verified deliveries, by the position of the matching signing secret."
     );
     describe_gauge!(names::CONNECTIONS, "Connections to the database, by state.");
-    describe_counter!(names::APPLIED, "Objects that were applied to the tables, by result and source.");
-    describe_gauge!(names::DRIFT, "Rows that the last complete comparison found and repaired, by kind.");
-    describe_gauge!(names::LAST_SWEEP, Unit::Seconds, "Unix time of the end of the last complete run.");
-    describe_counter!(names::API_REQUESTS, "Answers of Clerk's Backend API, by status.");
-    describe_histogram!(names::API_DURATION, Unit::Seconds, "Duration of requests to Clerk's Backend API.");
     describe_counter!(names::FORWARD_ATTEMPTS, "Attempts to send an event to the application, by result.");
     describe_histogram!(names::FORWARD_DURATION, Unit::Seconds, "Duration of attempts to send an event.");
     describe_gauge!(names::MEMORY, Unit::Bytes, "Resident memory size.");
@@ -114,16 +103,8 @@ fn describe() {
     describe_gauge!(names::START_TIME, Unit::Seconds, "Unix time of the start of this process.");
 }
 
-/// Counts an answer of Clerk's Backend API.
-pub(super) fn record_api(event: &ApiEvent) {
-    if let ApiEvent::Answered { endpoint, status, elapsed, .. } = *event {
-        counter!(names::API_REQUESTS, "endpoint" => endpoint, "status" => status.to_string()).increment(1);
-        histogram!(names::API_DURATION, "endpoint" => endpoint).record(elapsed);
-    }
-}
-
 /// Returns a time in seconds since the Unix epoch.
 #[expect(clippy::cast_precision_loss, reason = "exact for 250,000 years of milliseconds")]
-pub(super) fn seconds(time: Timestamp) -> f64 {
+fn seconds(time: Timestamp) -> f64 {
     time.as_millis() as f64 / 1000.0
 }

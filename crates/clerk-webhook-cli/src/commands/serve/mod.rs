@@ -14,25 +14,24 @@ mod migrate;
 mod notify;
 mod page;
 mod process;
-mod progress;
 mod purge;
 mod quiet;
 mod reload;
 mod routes;
 mod run;
-mod schedule;
 mod shutdown;
 mod start;
 mod status;
 mod storage;
 mod sweep_log;
-mod sweep_report;
 mod sweeps;
 mod systemd;
 mod tables;
 mod traces;
 
 use std::pin::pin;
+
+use clerk_webhook_core::Timestamp;
 
 pub(crate) use self::args::Args;
 pub(crate) use self::config::listeners;
@@ -56,6 +55,8 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let traces = traces::Traces::from_env(runtime.handle())?;
     log::start(&config, traces.as_ref())?;
     let served = runtime.block_on(async {
+        // Before the checks, which send the first requests to Clerk.
+        let metrics = metrics::Metrics::install(Timestamp::now())?;
         let mut interrupted = pin!(interruption());
         let opened = tokio::select! {
             opened = start::open(&config) => opened?,
@@ -66,7 +67,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             output.object(&serde_json::json!({ "result": "ok" }))?;
             return output.line("The configuration and the database are ready.");
         }
-        run::serve(config, opened, traces, interrupted).await
+        run::serve(config, opened, traces, metrics, interrupted).await
     });
     // A handler that a second signal interrupted must not delay the end of the process.
     runtime.shutdown_background();

@@ -72,7 +72,7 @@ fn write(page: &mut String, status: &Status, is_ready: bool) -> fmt::Result {
         page,
         "Imports and comparisons",
         &[
-            ("Running", sweep.running.map(|kind| kind.to_string())),
+            ("Running", sweep.running.map(str::to_owned)),
             ("Last", sweep.last.as_ref().map(|last| format!("{}: {}", last.kind, last.result))),
             ("Started", time(sweep.last.as_ref().and_then(|last| last.started_at.as_ref()))),
             ("Finished", time(sweep.last.as_ref().and_then(|last| last.finished_at.as_ref()))),

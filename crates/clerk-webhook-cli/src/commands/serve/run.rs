@@ -21,9 +21,9 @@ use super::start::Opened;
 use super::status::Sources;
 use super::storage::Storage;
 use super::sweep_log::SweepLog;
-use super::sweeps::Sweeper;
+use super::sweeps::{Observer, Sweeping};
 use super::traces::Traces;
-use super::{purge, sweep_report, systemd, tables};
+use super::{purge, systemd, tables};
 use crate::failure::Failure;
 use crate::server::shutdown::interruption;
 use crate::sync::{AnySync, Target, on};
@@ -33,10 +33,10 @@ pub(super) async fn serve(
     config: Config,
     opened: Opened,
     traces: Option<Traces>,
+    metrics: Metrics,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let started_at = Timestamp::now();
-    let metrics = Metrics::install(started_at)?;
     let mut sockets = Sockets::inherited();
     let public = sockets.bind(0, config.listen, "--listen").await?;
     let admin = match config.admin_listen {
@@ -54,9 +54,6 @@ pub(super) async fn serve(
     let (api, readiness) = (Arc::new(Api::new(api)), Arc::new(Readiness::new(Arc::clone(&target))));
     let forward = Forward::start(&config, &storage, &readiness)?;
     let (sweeps, stop) = (Arc::new(SweepLog::default()), CancellationToken::new());
-    if let Ok(state) = on!(&target.sync, sync => sync.import_state().await) {
-        sweep_report::recall(&state);
-    }
 
     let addresses = (public.address, admin.as_ref().map(|admin| admin.address));
     let upkeep = metrics.upkeep();
@@ -85,16 +82,9 @@ pub(super) async fn serve(
         };
         admin.serve(Arc::new(shared), |admin, request, peer| admin.respond(request, peer))
     });
-    let sweeper = Sweeper {
-        target: Arc::clone(&target),
-        api: Arc::clone(&api),
-        deliveries: Arc::clone(&deliveries),
-        log: sweeps,
-        stop: stop.clone(),
-        started_at,
-        backfill: config.backfill,
-        every: config.reconcile_every,
-    };
+    let observer =
+        Observer { deliveries: Arc::clone(&deliveries), log: sweeps, every: config.reconcile_every };
+    let sweeper = Sweeping { config: &config, api: &api, observer, stop: &stop };
     let reloader = Reloader {
         config: Arc::clone(&config),
         deliveries: Arc::clone(&deliveries),
@@ -109,7 +99,7 @@ pub(super) async fn serve(
     ];
     introduce(&config, &target, addresses, instance_id.as_deref(), tls);
     systemd::ready();
-    let sweeper = tokio::spawn(sweeper.run());
+    let sweeper = on!(&target.sync, sync => sweeper.spawn(sync));
 
     interrupted.await;
     let again = interruption();

@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::deliver::Deliveries;
 use super::storage::Storage;
-use super::sweep_log::{Ended, Kind, SweepLog};
+use super::sweep_log::{Ended, SweepLog};
 use crate::failure::Failure;
 use crate::sync::{TableStatus, Target, explain_database, explain_sync, on};
 use crate::text::date;
@@ -69,7 +69,7 @@ pub(super) struct Rows {
 
 #[derive(Debug, Serialize)]
 pub(super) struct SweepStatus {
-    pub(super) running: Option<Kind>,
+    pub(super) running: Option<&'static str>,
     pub(super) last: Option<Ended>,
     /// Only for the page.
     #[serde(skip)]

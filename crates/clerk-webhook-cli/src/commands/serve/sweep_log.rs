@@ -1,41 +1,18 @@
 //! What `/status` tells about sweeps: imports and comparisons.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_sync::ImportState;
+use clerk_webhook_sync::{ImportError, ImportState, Progress, Report, Resource, SweepKind};
 use serde::Serialize;
 
 use crate::text::date;
 
-/// The kinds of sweeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    Backfill,
-    Reconcile,
-}
-
-impl Kind {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backfill => "backfill",
-            Self::Reconcile => "reconcile",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 /// A sweep that has ended. Another process may have run it, so only some of its numbers are known.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Ended {
-    pub(super) kind: Kind,
+    pub(super) kind: &'static str,
     pub(super) started_at: Option<String>,
     pub(super) finished_at: Option<String>,
     /// `ok`, `incomplete`, `refused` or `failed`.
@@ -51,27 +28,57 @@ pub(super) struct SweepLog(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    running: Option<Kind>,
+    running: Option<Running>,
     last: Option<Ended>,
     next_at: Option<Timestamp>,
 }
 
+struct Running {
+    kind: SweepKind,
+    started_at: Timestamp,
+    /// The numbers up to the last page of each table.
+    tables: BTreeMap<Resource, Progress>,
+}
+
 impl SweepLog {
-    pub(super) fn begin(&self, kind: Kind) {
-        self.lock().running = Some(kind);
+    pub(super) fn begin(&self, kind: SweepKind) {
+        let running = Running { kind, started_at: Timestamp::now(), tables: BTreeMap::new() };
+        self.lock().running = Some(running);
     }
 
-    /// Ends the running sweep. `None` if another process runs one.
-    pub(super) fn end(&self, ended: Option<Ended>) {
-        let mut state = self.lock();
-        state.running = None;
-        if ended.is_some() {
-            state.last = ended;
+    /// Adds a page to the running sweep.
+    pub(super) fn add(&self, progress: &Progress) {
+        if let Some(running) = &mut self.lock().running {
+            running.tables.insert(progress.resource, progress.clone());
         }
     }
 
-    pub(super) fn running(&self) -> Option<Kind> {
-        self.lock().running
+    /// Ends the running sweep. It is forgotten if another process runs one.
+    pub(super) fn end(&self, result: Result<&Report, &ImportError>) {
+        let mut state = self.lock();
+        let Some(Running { kind, started_at, tables }) = state.running.take() else { return };
+        let result = match result {
+            Ok(report) if report.is_complete() => "ok",
+            Err(ImportError::AlreadyRunning | ImportError::LeaseLost) => return,
+            Ok(_) | Err(ImportError::Stopped) => "incomplete",
+            Err(error) if error.is_refusal() => "refused",
+            Err(_) => "failed",
+        };
+        let sum = |of: fn(&Progress) -> u64| Some(tables.values().map(of).sum());
+        state.last = Some(Ended {
+            kind: kind.as_str(),
+            started_at: Some(date(started_at)),
+            finished_at: Some(date(Timestamp::now())),
+            result,
+            inserted: sum(|table| table.inserted),
+            updated: sum(|table| table.updated),
+            tombstoned: sum(|table| table.tombstoned),
+        });
+    }
+
+    /// Returns the kind of the running sweep.
+    pub(super) fn running(&self) -> Option<&'static str> {
+        self.lock().running.as_ref().map(|running| running.kind.as_str())
     }
 
     /// Returns the last sweep of this process, or else what the tables remember of the last complete one.
@@ -79,8 +86,8 @@ impl SweepLog {
         self.lock().last.clone().or_else(|| of_state(remembered?))
     }
 
-    pub(super) fn set_next(&self, at: Option<Timestamp>) {
-        self.lock().next_at = at;
+    pub(super) fn set_next(&self, at: Timestamp) {
+        self.lock().next_at = Some(at);
     }
 
     pub(super) fn next_at(&self) -> Option<Timestamp> {
@@ -94,9 +101,10 @@ impl SweepLog {
 
 /// Returns the last complete sweep that the tables remember.
 fn of_state(state: &ImportState) -> Option<Ended> {
-    let compared_at = reconciled_at(state);
-    let ended = |kind| Ended {
-        kind,
+    // Not the earliest of all tables, because a table whose feature was turned off is no longer compared.
+    let compared_at = state.reconciled_at.values().max().copied();
+    let ended = |kind: SweepKind| Ended {
+        kind: kind.as_str(),
         started_at: None,
         finished_at: None,
         result: "ok",
@@ -106,15 +114,11 @@ fn of_state(state: &ImportState) -> Option<Ended> {
     };
     match (state.backfilled_at, compared_at) {
         (imported, Some(compared)) if imported.is_none_or(|imported| imported < compared) => {
-            Some(Ended { started_at: Some(date(compared)), ..ended(Kind::Reconcile) })
+            Some(Ended { started_at: Some(date(compared)), ..ended(SweepKind::Reconcile) })
         }
-        (Some(imported), _) => Some(Ended { finished_at: Some(date(imported)), ..ended(Kind::Backfill) }),
+        (Some(imported), _) => {
+            Some(Ended { finished_at: Some(date(imported)), ..ended(SweepKind::Backfill) })
+        }
         (None, _) => None,
     }
-}
-
-/// Returns when the last comparison began. Not the earliest of all tables, because a table whose feature was turned
-/// off is no longer compared.
-pub(super) fn reconciled_at(state: &ImportState) -> Option<Timestamp> {
-    state.reconciled_at.values().max().copied()
 }

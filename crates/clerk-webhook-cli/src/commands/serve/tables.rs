@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 11] = [
 ];
 
 /// Returns the table of the object that events of this type describe.
-pub(super) fn of_event(event_type: &EventType) -> Option<&'static str> {
+fn of_event(event_type: &EventType) -> Option<&'static str> {
     let (object, _) = event_type.as_str().split_once('.')?;
     TABLES.iter().find(|(known, _)| *known == object).map(|(_, table)| *table)
 }
