@@ -55,7 +55,8 @@
 //! | the same with the HTTP client of this crate | `backend-api-client` with `sqlite` or `postgres` | [`sync::HyperTransport`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
 //! | see each delivery in the log | `tracing`, on by default | [`Observation`] |
-//! | count deliveries | `metrics` | [`Observation`] |
+//! | import once, and repair lost events every day | `backend-api` or `backend-api-client` with `sqlite` or `postgres` | [`sync::Sweeper`] |
+//! | count deliveries, jobs, rows and requests to Clerk | `metrics` | [`Observation`] |
 //! | convert timestamps | `chrono`, `jiff` or `time` | [`Timestamp`] |
 //!
 //! # The guide

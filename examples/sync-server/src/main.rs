@@ -4,7 +4,8 @@
 //! application's table `credits`. If the application only reads the tables, `clerk-webhook serve` needs no Rust code.
 //!
 //! Start it with `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p sync-server`. DATABASE is `sync-server.db` by
-//! default, HOST is 127.0.0.1, and PORT is 3000. Then send it an event, with the same secret:
+//! default, HOST is 127.0.0.1, and PORT is 3000. With CLERK_SECRET_KEY, it also imports the users that exist already,
+//! and repairs rows whose events were lost. Then send it an event, with the same signing secret:
 //!
 //! ```text
 //! cargo run -p clerk-webhook-cli -- trigger user.created --to http://127.0.0.1:3000/webhooks/clerk
@@ -12,13 +13,15 @@
 
 use std::{env, error::Error, time::Duration};
 
-use axum::{Router, routing::post_service};
+use axum::http::StatusCode;
+use axum::routing::{Router, get, post_service};
 use clerk_webhook::store::{DEFAULT_RETENTION, ExactlyOnce, SqliteStore, purge};
-use clerk_webhook::sync::{Change, ClerkSync, Origin};
+use clerk_webhook::sync::{BackendApi, Change, ClerkSync, HyperTransport, Origin, Sweeper};
 use clerk_webhook::tower::WebhookService;
 use clerk_webhook::{Handlers, Verifier};
 use sqlx::{Sqlite, SqlitePool};
 use tokio::{net::TcpListener, time};
+use tokio_util::sync::CancellationToken;
 
 const TABLES: &str =
     "CREATE TABLE IF NOT EXISTS credits (user_id TEXT NOT NULL PRIMARY KEY, credits INTEGER NOT NULL) STRICT";
@@ -35,6 +38,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sync = syncing(store.pool().clone());
     sync.migrate().await?;
     tokio::spawn(purge_daily(store.clone()));
+    let shutdown = CancellationToken::new();
+    let sweeping =
+        sweeper(&sync)?.map(|sweeper| tokio::spawn(sweeper.run(shutdown.clone().cancelled_owned())));
 
     // To run your own handlers in the transaction too, use `ClerkSync::transactional_handler_with`.
     let handlers = Handlers::builder().otherwise(sync.transactional_handler()).build()?;
@@ -42,14 +48,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let webhook = WebhookService::exactly_once(handlers, exactly_once.clone(), |transaction| transaction)
         .verified(verifier)
         .read_timeout(|| time::sleep(Duration::from_secs(10)));
-    let app = Router::new().route("/webhooks/clerk", post_service(webhook));
+    let readyz = async move || match sync.check().await {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
+    };
+    let app = Router::new().route("/webhooks/clerk", post_service(webhook)).route("/readyz", get(readyz));
 
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(example_support::stop_signal()).await?;
     // The server does not wait for handlers whose sender has closed the connection, so wait for them here.
     exactly_once.shutdown(Duration::from_secs(13)).await;
+    shutdown.cancel();
+    if let Some(sweeping) = sweeping {
+        sweeping.await?; // An import or a comparison stops between two pages.
+    }
     Ok(())
+}
+
+/// Returns the sweeper, which imports once and then compares every 24 h; `None` without a secret key.
+fn sweeper(sync: &ClerkSync<Sqlite>) -> Result<Option<Sweeper<Sqlite>>, Box<dyn Error>> {
+    let Ok(key) = env::var("CLERK_SECRET_KEY") else { return Ok(None) };
+    Ok(Some(Sweeper::new(sync, BackendApi::new(&key, HyperTransport::new()?)?)))
 }
 
 /// Returns the sync, which gives each new user credits in the transaction that inserts the user.

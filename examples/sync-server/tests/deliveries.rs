@@ -8,7 +8,7 @@ use clerk_webhook::test::Delivery;
 use clerk_webhook_tests::clients::{Client, Example, official_clients};
 use clerk_webhook_tests::fixture;
 use clerk_webhook_tests::process::Receiver;
-use clerk_webhook_tests::sender::{Answer, Message, attempt};
+use clerk_webhook_tests::sender::{Answer, Message, attempt, request};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
@@ -25,6 +25,9 @@ const CREDITS: &str = "SELECT user_id, credits FROM credits";
 async fn writes_the_rows_of_clerk_and_of_the_application_once() {
     let database = database("delivered");
     let example = start(&database);
+    let readyz = example.url().replace("/webhooks/clerk", "/readyz");
+    let answer = request("GET", &readyz, [("accept", "*/*")], b"", Duration::from_secs(20));
+    assert!(answer.expect("the example answers").is_success());
     // The deletion arrives before the update, and one message arrives twice.
     let joined = message("msg_joined", "user.created");
     for (message, outcome) in [
