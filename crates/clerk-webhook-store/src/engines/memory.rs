@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
+use tokio::time::Instant;
 
 use crate::store::claim::{Claim, Lease, LeaseState, Owner};
 use crate::store::delivery_store::DeliveryStore;
@@ -28,7 +29,8 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// the store is full, it evicts the delivery whose lease ended earliest. If all deliveries are in progress, a
 /// claim returns [`MemoryStoreFull`]. Deliveries also expire after their [`retention`](Self::retention).
 ///
-/// Leases use the monotonic clock, which cannot be set.
+/// Leases use the monotonic clock, which cannot be set. In a test with Tokio's paused clock, they expire in the
+/// test's time.
 ///
 /// # Examples
 ///

@@ -5,10 +5,11 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clerk_webhook_core::{Outcome, Stopped};
 use tokio::task::unconstrained;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The error if a shutdown stops a handler or prevents its start.

@@ -1,0 +1,454 @@
+//! Judges a history. The checker knows the documentation of the library, and nothing of its code.
+
+use std::collections::{HashMap, HashSet};
+
+use clerk_webhook_core::{Answer, Outcome};
+use clerk_webhook_store::MIN_RETENTION;
+
+use crate::history::{Clock, Did, Key, Millis, Op, Record, RunEnd, What};
+use crate::leased::{Model, State};
+use crate::plan::{Plan, StoreClock};
+use crate::process::millis;
+
+#[derive(Debug, Default)]
+struct Request {
+    key: Option<Key>,
+    process: usize,
+    arrived: Option<Millis>,
+}
+
+#[derive(Debug)]
+struct Run {
+    key: Key,
+    request: usize,
+    process: usize,
+    attempt: u32,
+    started: Millis,
+    polls: Vec<Millis>,
+    effect: Option<Millis>,
+    ended: Option<(Millis, RunEnd)>,
+    /// The owner of its lease, and the time of the claim.
+    lease: Option<(u128, Millis)>,
+}
+
+#[derive(Debug)]
+struct Call {
+    process: usize,
+    op: Op,
+    called: Millis,
+    executed: Option<(Millis, Did)>,
+    returned: Option<(Millis, bool)>,
+}
+
+impl Call {
+    /// Returns whether the caller got the result within `limit`.
+    fn succeeded(&self, limit: Millis) -> bool {
+        self.returned.is_some_and(|(at, failed)| !failed && at - self.called < limit)
+    }
+}
+
+/// The history, sorted by what it is about.
+struct Checker<'a> {
+    plan: &'a Plan,
+    requests: HashMap<usize, Request>,
+    answers: Vec<(Millis, usize, Answer)>,
+    runs: Vec<Run>,
+    calls: Vec<Call>,
+    /// The process of each call.
+    callers: HashMap<usize, usize>,
+    /// The time at which each process was killed or had stopped, and was asked to stop.
+    killed: Vec<Vec<Millis>>,
+    stopping: Vec<Vec<Millis>>,
+    /// When none of a process's tasks could run.
+    disturbed: Vec<Vec<(Millis, Millis)>>,
+    /// When a delivery was completed.
+    completed: HashMap<Key, Vec<(Millis, Millis)>>,
+    forgotten: Vec<(Millis, Key)>,
+    violations: Vec<String>,
+}
+
+/// Returns what was wrong.
+#[must_use]
+pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
+    let mut checker = Checker::new(plan, records);
+    checker.check_store(records);
+    checker.check_runs();
+    checker.check_overlaps();
+    checker.check_answers();
+    checker.check_calls();
+    checker.check_deliveries(records);
+    checker.violations
+}
+
+impl<'a> Checker<'a> {
+    fn new(plan: &'a Plan, records: &[Record]) -> Self {
+        let per_process = || vec![Vec::new(); plan.processes];
+        let mut this = Self {
+            plan,
+            requests: HashMap::new(),
+            answers: Vec::new(),
+            runs: Vec::new(),
+            calls: Vec::new(),
+            callers: HashMap::new(),
+            killed: per_process(),
+            stopping: per_process(),
+            disturbed: vec![Vec::new(); plan.processes],
+            completed: HashMap::new(),
+            forgotten: Vec::new(),
+            violations: Vec::new(),
+        };
+        let mut calls = HashMap::new();
+        // The numbers of runs are not in the order of time.
+        let mut runs = HashMap::new();
+        for record in records {
+            let (at, process) = (record.at, record.process.unwrap_or_default());
+            match &record.what {
+                What::Send { request, key, to, .. } => {
+                    let it = this.requests.entry(*request).or_default();
+                    (it.key, it.process) = (Some(*key), *to);
+                }
+                What::Arrived { request } => {
+                    this.requests.entry(*request).or_default().arrived = Some(at);
+                }
+                What::Answered { request, answer } => this.answers.push((at, *request, *answer)),
+                What::RunStarted { run, request, key, attempt } => {
+                    runs.insert(*run, this.runs.len());
+                    this.runs.push(Run {
+                        key: *key,
+                        request: *request,
+                        process,
+                        attempt: *attempt,
+                        started: at,
+                        polls: Vec::new(),
+                        effect: None,
+                        ended: None,
+                        lease: None,
+                    });
+                }
+                What::Polled { run } => this.runs[runs[run]].polls.push(at),
+                What::Effect { run } => this.runs[runs[run]].effect = Some(at),
+                What::RunEnded { run, end } => this.runs[runs[run]].ended = Some((at, *end)),
+                What::Called { call, op } => {
+                    this.callers.insert(*call, process);
+                    calls.insert(*call, this.calls.len());
+                    this.calls.push(Call {
+                        process,
+                        op: op.clone(),
+                        called: at,
+                        executed: None,
+                        returned: None,
+                    });
+                }
+                What::Executed { call, op, did } => {
+                    this.calls[calls[call]].executed = Some((at, *did));
+                    if let (Op::Forget(key), Did::Removed(1)) = (op, did) {
+                        this.forgotten.push((at, *key));
+                    }
+                }
+                What::Returned { call, failed } => this.calls[calls[call]].returned = Some((at, *failed)),
+                What::Crashed | What::Stopped => this.killed[process].push(at),
+                What::Stopping => this.stopping[process].push(at),
+                What::Paused { until } | What::Blocked { until } => {
+                    this.disturbed[process].push((at, *until))
+                }
+                _ => {}
+            }
+        }
+        this
+    }
+
+    fn violation(&mut self, at: Millis, what: impl Into<String>) {
+        self.violations.push(format!("{}: {}", Clock(at), what.into()));
+    }
+
+    /// The store does what its documentation says, and is asked only for what the documentation allows.
+    fn check_store(&mut self, records: &[Record]) {
+        let mut model = Model::default();
+        let mut completed = HashMap::new();
+        for record in records {
+            let What::Executed { op, did, call } = &record.what else { continue };
+            if *did == Did::Refused {
+                continue;
+            }
+            let now = record.at + self.plan.ahead(self.callers[call]);
+            if self.plan.clock == StoreClock::Server {
+                model.forget_old(now);
+            }
+            if let Op::Purge(age) = op
+                && *age < millis(MIN_RETENTION)
+            {
+                self.violation(record.at, "deliveries younger than seven days were purged");
+            }
+            let owner = if let Did::Acquired { owner, .. } = did { *owner } else { 0 };
+            let expected = model.expect(op, now, owner);
+            if expected != *did && !matches!(op, Op::Purge(_)) {
+                self.violation(
+                    record.at,
+                    format!("{op}: the store returned {did:?} instead of {expected:?}"),
+                );
+            }
+            let keys: HashSet<Key> = completed.keys().copied().chain(op.key()).collect();
+            for key in keys {
+                let is = model.get(key).is_some_and(|entry| entry.state == State::Completed);
+                if is {
+                    completed.entry(key).or_insert(record.at);
+                } else if let Some(since) = completed.remove(&key) {
+                    self.completed.entry(key).or_default().push((since, record.at));
+                }
+            }
+        }
+        for (key, since) in completed {
+            self.completed.entry(key).or_default().push((since, Millis::MAX));
+        }
+    }
+
+    /// Each run belongs to a claim, keeps to its time limit, and ends for a reason.
+    fn check_runs(&mut self) {
+        let mut used = HashSet::new();
+        for index in 0..self.runs.len() {
+            let run = &self.runs[index];
+            let claim = self.calls.iter().enumerate().rev().find(|(number, call)| {
+                let acquired = matches!(call.executed, Some((_, Did::Acquired { attempt, .. })) if attempt == run.attempt);
+                matches!(call.op, Op::Claim(key, _) if key == run.key)
+                    && call.process == run.process
+                    && acquired
+                    && call.returned.is_some_and(|(at, failed)| !failed && at <= run.started)
+                    && !used.contains(number)
+            });
+            let (started, key) = (run.started, run.key);
+            match claim {
+                Some((number, call)) => {
+                    let Some((_, Did::Acquired { owner, .. })) = call.executed else { continue };
+                    let called = call.called;
+                    used.insert(number);
+                    self.runs[index].lease = Some((owner, called));
+                }
+                None => self.violation(started, format!("a handler of {key} runs without a claim")),
+            }
+            let run = &self.runs[index];
+            let limit = run.started + self.plan.handler_timeout;
+            let late = run
+                .polls
+                .iter()
+                .copied()
+                .find(|poll| *poll > limit && !self.is_disturbed(run.process, run.started, *poll));
+            if let Some(poll) = late {
+                self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
+            }
+            let run = &self.runs[index];
+            if let Some((at, RunEnd::Dropped)) = run.ended {
+                let explained = at >= limit
+                    || self.is_killed(run.process, at)
+                    || self.is_stopping(run.process, at)
+                    || self.has_lost_lease(run, at);
+                if !explained {
+                    self.violation(at, format!("a handler of {key} was dropped without a reason"));
+                }
+            }
+            let run = &self.runs[index];
+            if run.ended.is_none() {
+                self.violation(started, format!("a run of {key} never ends"));
+            }
+        }
+    }
+
+    /// At most one run of a message makes progress at a time.
+    fn check_overlaps(&mut self) {
+        if self.plan.has_wrong_clocks() {
+            return;
+        }
+        for one in 0..self.runs.len() {
+            for other in 0..self.runs.len() {
+                let (run, later) = (&self.runs[one], &self.runs[other]);
+                if run.key != later.key || (later.started, other) <= (run.started, one) {
+                    continue;
+                }
+                let forgotten = self.forgotten.iter().any(|(at, key)| {
+                    *key == run.key
+                        && (run.started.saturating_sub(self.plan.store_timeout)..=later.started).contains(at)
+                });
+                let overlap = run.polls.iter().copied().find(|poll| *poll > later.started);
+                if let (Some(poll), false) = (overlap, forgotten) {
+                    let key = run.key;
+                    self.violation(poll, format!("two handlers of {key} run at the same time"));
+                }
+            }
+        }
+    }
+
+    /// An acknowledgment implies an effect, and every other answer has a reason.
+    fn check_answers(&mut self) {
+        for (at, request, answer) in std::mem::take(&mut self.answers) {
+            let Some(Request { key: Some(key), process, arrived: Some(arrived) }) =
+                self.requests.get(&request)
+            else {
+                self.violation(at, format!("request {request} was answered before it arrived"));
+                continue;
+            };
+            let (key, process, arrived) = (*key, *process, *arrived);
+            let run = self.runs.iter().find(|run| run.request == request);
+            let end = run.and_then(|run| run.ended).map(|(_, end)| end);
+            let calls = || {
+                self.calls.iter().filter(move |call| {
+                    call.process == process
+                        && call.op.key() == Some(key)
+                        && (arrived..=at).contains(&call.called)
+                })
+            };
+            let explained = match answer.outcome() {
+                Outcome::Processed => run.is_some_and(|run| {
+                    let owner = run.lease.map(|(owner, _)| owner);
+                    let completes = |call: &Call| {
+                        matches!(call.op, Op::Complete(_, by) if Some(by) == owner)
+                            && matches!(call.executed, Some((done, Did::Held)) if done <= at)
+                    };
+                    end == Some(RunEnd::Processed) && calls().any(completes)
+                }),
+                Outcome::Duplicate => {
+                    let completed = self.completed.get(&key).into_iter().flatten();
+                    completed.copied().any(|(since, until)| since <= at && arrived <= until)
+                        && self
+                            .runs
+                            .iter()
+                            .any(|run| run.key == key && run.effect.is_some_and(|done| done <= at))
+                }
+                Outcome::Ignored => end == Some(RunEnd::Ignored),
+                Outcome::InProgress => calls().any(|call| {
+                    matches!(call.op, Op::Claim(..))
+                        && match (call.executed, call.returned) {
+                            (Some((_, Did::InProgress(left))), Some(_)) => {
+                                let seconds = u32::try_from(left.div_ceil(1000).max(1)).unwrap_or(u32::MAX);
+                                answer.retry_after() == Some(seconds)
+                            }
+                            (Some((_, Did::Acquired { .. })), Some((back, _))) => {
+                                back - call.called >= self.plan.lease
+                            }
+                            _ => false,
+                        }
+                }),
+                Outcome::LeaseLost => run.is_some_and(|run| self.has_lost_lease(run, at)),
+                Outcome::StoreUnavailable => calls().any(|call| !call.succeeded(self.plan.store_timeout)),
+                Outcome::HandlerTimeout => run.is_some_and(|run| {
+                    run.ended.is_some_and(|(end, _)| end - run.started >= self.plan.handler_timeout)
+                }),
+                Outcome::Failed => {
+                    matches!(end, Some(RunEnd::Failed | RunEnd::Panicked)) || self.is_stopping(process, at)
+                }
+                Outcome::Rejected | Outcome::Disabled => end == Some(RunEnd::Rejected),
+                _ => false,
+            };
+            if !explained {
+                let outcome = answer.outcome();
+                self.violation(
+                    at,
+                    format!("no reason for the answer {outcome} to request {request} of {key}"),
+                );
+            }
+        }
+    }
+
+    /// A lease is completed after its handler has succeeded, and released after any other end, immediately.
+    fn check_calls(&mut self) {
+        for index in 0..self.runs.len() {
+            let run = &self.runs[index];
+            let (Some((owner, _)), Some((ended, end))) = (run.lease, run.ended) else { continue };
+            let ends: Vec<_> = self
+                .calls
+                .iter()
+                .filter(|call| call.process == run.process && call.op.owner() == Some(owner))
+                .filter(|call| matches!(call.op, Op::Complete(..) | Op::Release(..)))
+                .map(|call| (call.called, matches!(call.op, Op::Complete(..))))
+                .collect();
+            let (key, process) = (run.key, run.process);
+            for (called, completes) in &ends {
+                if *called < ended {
+                    self.violation(*called, format!("the lease of {key} was ended before its handler"));
+                }
+                if *completes != (end == RunEnd::Processed) {
+                    let what = if *completes { "completed" } else { "released" };
+                    self.violation(*called, format!("{key} was {what} after its handler ended: {end:?}"));
+                }
+            }
+            let first = ends.first().map(|(called, _)| *called);
+            let prompt = match first {
+                Some(first) => first <= ended || self.is_disturbed(process, ended, first),
+                None => self.is_killed_after(process, ended),
+            };
+            if !prompt {
+                self.violation(ended, format!("the lease of {key} was not ended when its handler had ended"));
+            }
+        }
+    }
+
+    /// Every delivery ends, and after the recovery every message can be delivered.
+    fn check_deliveries(&mut self, records: &[Record]) {
+        let mut sent = HashSet::new();
+        let mut ended = HashSet::new();
+        let mut calm = None;
+        let mut resent = HashMap::new();
+        for record in records {
+            match &record.what {
+                What::Calm => calm = Some(record.at),
+                What::Send { request, key, endpoint, .. } => {
+                    sent.insert((*key, *endpoint));
+                    if calm.is_some() {
+                        resent.insert(*request, (record.at, *key));
+                    }
+                }
+                What::Ended { key, endpoint, .. } => {
+                    ended.insert((*key, *endpoint));
+                }
+                What::Received { request, answer } if answer.status() / 100 == 2 => {
+                    resent.remove(request);
+                }
+                _ => {}
+            }
+        }
+        for (key, endpoint) in sent.difference(&ended) {
+            self.violations.push(format!("{key} at endpoint {endpoint} never ends"));
+        }
+        for (at, key) in resent.into_values() {
+            self.violation(at, format!("{key} cannot be delivered although nothing fails any more"));
+        }
+    }
+
+    /// Returns whether the process lost a run's lease, for a reason, before `at`.
+    fn has_lost_lease(&self, run: &Run, at: Millis) -> bool {
+        let Some((owner, claimed)) = run.lease else { return false };
+        let calls = || {
+            self.calls.iter().filter(|call| {
+                call.process == run.process && call.op.owner() == Some(owner) && call.called <= at
+            })
+        };
+        if calls().any(|call| matches!(call.executed, Some((_, Did::Lost)))) {
+            return true;
+        }
+        let renewed = calls()
+            .filter(|call| matches!(call.op, Op::Renew(..)) && call.succeeded(self.plan.store_timeout))
+            .map(|call| call.called)
+            .max();
+        let ended = run.ended.map_or(at, |(ended, _)| ended);
+        let expired = renewed.unwrap_or(claimed) + self.plan.lease <= ended;
+        let renewals_failed =
+            calls().any(|call| matches!(call.op, Op::Renew(..)) && !call.succeeded(self.plan.store_timeout));
+        let late_claim = run.started - claimed >= self.plan.lease / 3;
+        expired && (renewals_failed || late_claim || self.is_disturbed(run.process, claimed, ended))
+    }
+
+    fn is_disturbed(&self, process: usize, from: Millis, to: Millis) -> bool {
+        self.disturbed[process].iter().any(|(began, ended)| *began <= to && from <= *ended)
+    }
+
+    fn is_killed(&self, process: usize, at: Millis) -> bool {
+        self.killed[process].contains(&at)
+    }
+
+    fn is_killed_after(&self, process: usize, at: Millis) -> bool {
+        self.killed[process].iter().any(|killed| *killed >= at)
+    }
+
+    fn is_stopping(&self, process: usize, at: Millis) -> bool {
+        let stopping = self.stopping[process].iter().copied().filter(|since| *since <= at).max();
+        stopping.is_some_and(|since| !self.killed[process].iter().any(|killed| (since..at).contains(killed)))
+    }
+}

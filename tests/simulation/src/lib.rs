@@ -1,0 +1,61 @@
+//! Simulates the receiver with failing processes and stores, in virtual time.
+//!
+//! A seed determines everything that happens: when the sender sends, what the network, the store and the
+//! handlers do, and which processes crash, pause and restart. The simulation runs the real code of the
+//! libraries, with the real MemoryStore as the store. A checker then judges the history.
+//!
+//! Each process has a Tokio runtime of its own whose clock is paused, so that a process can stop while time
+//! goes on for the others. The simulation drives one process at a time to the next moment at which anything can
+//! happen, so it needs milliseconds for a day.
+
+pub mod check;
+pub mod history;
+pub mod leased;
+pub mod plan;
+pub mod process;
+pub mod simulation;
+pub mod visit;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::history::Record;
+use crate::leased::Leased;
+use crate::plan::Plan;
+use crate::simulation::Simulation;
+
+/// The result of a seed.
+#[derive(Debug)]
+pub struct Report {
+    /// What happened.
+    pub records: Vec<Record>,
+    /// What was wrong.
+    pub violations: Vec<String>,
+    /// The number of attempts.
+    pub requests: usize,
+    /// The days between the first attempt and the end of each delivery, summed up.
+    pub delivery_days: f64,
+    /// The simulated days.
+    pub days: f64,
+}
+
+/// Simulates a seed, and judges what happened.
+#[must_use]
+pub fn simulate(seed: u64) -> Report {
+    let plan = Plan::new(seed);
+    match catch_unwind(AssertUnwindSafe(|| Simulation::<Leased>::run(&plan))) {
+        Ok(outcome) => Report {
+            violations: check::check(&plan, &outcome.records),
+            records: outcome.records,
+            requests: outcome.requests,
+            delivery_days: outcome.delivery_time as f64 / plan::DAY as f64,
+            days: outcome.ended as f64 / plan::DAY as f64,
+        },
+        Err(_) => Report {
+            records: Vec::new(),
+            violations: vec!["the simulation panicked".to_owned()],
+            requests: 0,
+            delivery_days: 0.0,
+            days: 0.0,
+        },
+    }
+}

@@ -1,0 +1,100 @@
+//! Simulates many seeds, or tells the story of one.
+//!
+//! ```sh
+//! cargo run --release -p clerk-webhook-tests-simulation -- --seconds 60
+//! cargo run --release -p clerk-webhook-tests-simulation -- --seed 7
+//! ```
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clerk_webhook_store::Owner;
+use clerk_webhook_tests_simulation::history::What;
+use clerk_webhook_tests_simulation::plan::Plan;
+use clerk_webhook_tests_simulation::simulate;
+
+const USAGE: &str = "usage: clerk-webhook-tests-simulation [--seconds N | --seeds N | --seed N]
+
+  --seconds N   simulates new seeds for N seconds (default: 10)
+  --seeds N     simulates the seeds 0 to N - 1
+  --seed N      simulates one seed, and prints what happens";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let result = match *arguments {
+        [] => Some(many(new_seeds(), Duration::from_secs(10))),
+        ["--seconds", seconds] => {
+            number(seconds).map(|seconds| many(new_seeds(), Duration::from_secs(seconds)))
+        }
+        ["--seeds", seeds] => number(seeds).map(|seeds| many(0..seeds, Duration::MAX)),
+        ["--seed", seed] => number(seed).map(one),
+        _ => None,
+    };
+    result.unwrap_or_else(|| {
+        eprintln!("{USAGE}");
+        ExitCode::from(2)
+    })
+}
+
+fn new_seeds() -> std::ops::Range<u64> {
+    let first = u64::try_from(Owner::random().as_u128() % 1_000_000_000).unwrap_or_default();
+    first..u64::MAX
+}
+
+fn one(seed: u64) -> ExitCode {
+    let report = simulate(seed);
+    println!("{:#?}", Plan::new(seed));
+    for record in report.records.iter().filter(|record| !matches!(record.what, What::Polled { .. })) {
+        println!("{record}");
+    }
+    for violation in &report.violations {
+        println!("WRONG: {violation}");
+    }
+    ExitCode::from(u8::from(!report.violations.is_empty()))
+}
+
+fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
+    let (began, began_cpu) = (Instant::now(), processor_time());
+    let (mut simulated, mut requests, mut delivery_days, mut days) = (0_u64, 0, 0.0, 0.0);
+    for seed in seeds {
+        let report = simulate(seed);
+        simulated += 1;
+        requests += report.requests;
+        delivery_days += report.delivery_days;
+        days += report.days;
+        if !report.violations.is_empty() {
+            println!("seed {seed} failed after {simulated} seeds:");
+            for violation in &report.violations {
+                println!("  {violation}");
+            }
+            println!("replay: cargo run --release -p clerk-webhook-tests-simulation -- --seed {seed}");
+            return ExitCode::FAILURE;
+        }
+        if began.elapsed() >= limit {
+            break;
+        }
+    }
+    let seconds = (processor_time().unwrap_or_default().checked_sub(began_cpu.unwrap_or_default()))
+        .filter(|time| !time.is_zero())
+        .unwrap_or(began.elapsed())
+        .as_secs_f64();
+    println!(
+        "{simulated} seeds passed: {requests} attempts in {days:.0} simulated days, {delivery_days:.0} days of \
+         waiting deliveries"
+    );
+    println!(
+        "{seconds:.1} s of processor time: {:.0} seeds, {:.0} attempts and {:.0} delivery-days per second",
+        simulated as f64 / seconds,
+        requests as f64 / seconds,
+        delivery_days / seconds
+    );
+    ExitCode::SUCCESS
+}
+
+/// Returns the processor time of this thread, on Linux.
+fn processor_time() -> Option<Duration> {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    statistics.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}

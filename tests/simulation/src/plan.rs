@@ -1,0 +1,132 @@
+//! The settings of a simulation, which its seed determines.
+
+use clerk_webhook_store::internal::Random;
+
+use crate::history::Millis;
+
+pub(crate) const SECOND: Millis = 1000;
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
+pub(crate) const DAY: Millis = 24 * HOUR;
+
+/// Whose clock the store uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreClock {
+    /// Its server's, as Postgres and Redis do. The store is a `MemoryStore`.
+    Server,
+    /// Its clients', as SQLite does. The store is a model.
+    Clients {
+        /// By how much each process's clock is ahead. The documentation allows no difference.
+        ahead: Vec<Millis>,
+    },
+}
+
+/// The settings of a simulation.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it; rates are per mille")]
+pub struct Plan {
+    pub seed: u64,
+    pub processes: usize,
+    pub messages: u8,
+    pub endpoints: u8,
+    /// Whether the endpoints share a scope, as during a rotation of the secret.
+    pub one_scope: bool,
+    pub clock: StoreClock,
+    pub lease: Millis,
+    pub handler_timeout: Millis,
+    pub store_timeout: Millis,
+    pub in_progress_wait: Millis,
+    pub handlers: Handlers,
+    pub store_faults: u64,
+    pub network_faults: u64,
+    pub disasters: u64,
+    /// The day on which somebody resends some messages.
+    pub resends: u64,
+    pub forgets: bool,
+    pub spread: Millis,
+}
+
+/// What handlers do, in per mille.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Handlers {
+    pub fail: u64,
+    pub panic: u64,
+    pub reject: u64,
+    pub ignore: u64,
+    pub block: u64,
+    pub hang: u64,
+    /// The longest duration of a run.
+    pub longest: Millis,
+}
+
+impl Plan {
+    /// Returns the settings of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 0);
+        let random = &mut random;
+        let processes = 1 + random.below(3) as usize;
+        let clock = match random.below(8) {
+            0 => StoreClock::Clients { ahead: vec![0; processes] },
+            1 => StoreClock::Clients { ahead: (0..processes).map(|_| random.below(5 * MINUTE)).collect() },
+            _ => StoreClock::Server,
+        };
+        let handlers = Handlers {
+            fail: one_of(random, &[0, 50, 300, 800]),
+            panic: one_of(random, &[0, 20, 100]),
+            reject: one_of(random, &[0, 0, 20]),
+            ignore: one_of(random, &[0, 0, 20]),
+            block: one_of(random, &[0, 0, 50]),
+            hang: one_of(random, &[0, 0, 50]),
+            longest: one_of(random, &[SECOND, 10 * SECOND, 10 * SECOND, 2 * MINUTE, 3 * HOUR]),
+        };
+        Self {
+            seed,
+            processes,
+            messages: 1 + random.below(4) as u8,
+            endpoints: 1 + random.below(2) as u8,
+            one_scope: random.below(2) == 0,
+            clock,
+            lease: one_of(random, &[SECOND, 10 * SECOND, MINUTE, MINUTE, 5 * MINUTE]),
+            handler_timeout: one_of(random, &[2 * SECOND, 12 * SECOND, 12 * SECOND, 10 * MINUTE, 2 * HOUR]),
+            store_timeout: one_of(random, &[SECOND, 5 * SECOND, 5 * SECOND]),
+            in_progress_wait: one_of(random, &[0, 0, 2 * SECOND, 10 * SECOND]),
+            handlers,
+            store_faults: one_of(random, &[0, 10, 50, 200]),
+            network_faults: one_of(random, &[0, 10, 100]),
+            disasters: one_of(random, &[0, 50, 200, 400]),
+            resends: one_of(random, &[0, 0, 2, 9, 33]),
+            forgets: random.below(4) == 0,
+            spread: one_of(random, &[0, SECOND, HOUR]),
+        }
+    }
+
+    /// Returns the scope of an endpoint.
+    #[must_use]
+    pub fn scope(&self, endpoint: u8) -> u8 {
+        if self.one_scope { 0 } else { endpoint }
+    }
+
+    /// Returns whether the clocks differ by more than the documentation allows.
+    #[must_use]
+    pub fn has_wrong_clocks(&self) -> bool {
+        match &self.clock {
+            StoreClock::Server => false,
+            StoreClock::Clients { ahead } => ahead.iter().any(|by| *by != 0),
+        }
+    }
+
+    /// Returns by how much the clock of a process is ahead.
+    #[must_use]
+    pub fn ahead(&self, process: usize) -> Millis {
+        match &self.clock {
+            StoreClock::Server => 0,
+            StoreClock::Clients { ahead } => ahead[process],
+        }
+    }
+}
+
+pub(crate) fn one_of<T: Copy>(random: &mut Random, values: &[T]) -> T {
+    values[random.below(values.len() as u64) as usize]
+}

@@ -1,0 +1,236 @@
+//! A process of the receiver: a Tokio runtime of its own, with its own paused clock.
+//!
+//! The simulation drives one process at a time, up to a moment. While a process is not driven, none of its
+//! tasks runs, as in a process that the operating system has paused.
+
+use std::fmt;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use clerk_webhook_core::Answer;
+use clerk_webhook_store::internal::Random;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, advance, sleep_until};
+
+use crate::history::{Did, Log, Millis, Op, What};
+
+/// The error of a call that did not reach the service, or whose result was lost.
+#[derive(Debug)]
+pub struct Unreachable;
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the simulated service cannot be reached")
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// Where the result of a call goes.
+pub type Return = oneshot::Sender<Result<Did, Unreachable>>;
+
+/// What leaves a process.
+pub enum Emission {
+    /// A call to the service.
+    Call(Op, Return),
+    /// The response to a request.
+    Answer(usize, Answer),
+    /// The process has shut down.
+    Stopped,
+}
+
+/// The side of a process that its tasks use. Clones belong to the same process.
+pub struct Local(Arc<Inner>);
+
+struct Inner {
+    number: usize,
+    born: (Millis, Instant),
+    log: Log,
+    random: Mutex<Random>,
+    tasks: AtomicUsize,
+    outbox: Mutex<Outbox>,
+}
+
+struct Outbox {
+    emissions: Vec<(Millis, Emission)>,
+    waker: Option<Waker>,
+}
+
+impl Clone for Local {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Local {
+    /// Returns the time of this process.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.0.born.0 + millis(self.0.born.1.elapsed())
+    }
+
+    /// Adds a record.
+    pub fn log(&self, what: What) {
+        self.0.log.add(self.now(), Some(self.0.number), what);
+    }
+
+    /// Returns a random number below the limit.
+    #[must_use]
+    pub fn below(&self, limit: u64) -> u64 {
+        lock(&self.0.random).below(limit)
+    }
+
+    /// Calls the service. If the result is lost, the future never finishes.
+    pub async fn call(&self, call: Op) -> Result<Did, Unreachable> {
+        let (back, result) = oneshot::channel();
+        self.emit(Emission::Call(call, back));
+        match result.await {
+            Ok(result) => result,
+            Err(_) => pending().await,
+        }
+    }
+
+    pub(crate) fn emit(&self, emission: Emission) {
+        let mut outbox = lock(&self.0.outbox);
+        outbox.emissions.push((self.now(), emission));
+        if let Some(waker) = outbox.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Blocks the thread of the process: its time goes on, and none of its tasks runs.
+pub async fn block(time: Duration) {
+    let mut advance = pin!(advance(time));
+    poll_fn(|cx| {
+        // The first poll moves the clock. The second one would let other tasks run.
+        let _ = advance.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// A process.
+pub struct Process<A> {
+    /// The receiver's code.
+    pub app: A,
+    /// The time up to which this process was driven.
+    pub now: Millis,
+    local: Local,
+    runtime: Runtime,
+}
+
+impl<A> Process<A> {
+    /// Starts a process. `app` runs inside of its runtime.
+    pub fn start(
+        number: usize,
+        now: Millis,
+        log: &Log,
+        random: Random,
+        app: impl FnOnce(Local) -> A,
+    ) -> Self {
+        let runtime =
+            Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        let inside = runtime.enter();
+        let local = Local(Arc::new(Inner {
+            number,
+            born: (now, Instant::now()),
+            log: log.clone(),
+            random: Mutex::new(random),
+            tasks: AtomicUsize::new(0),
+            outbox: Mutex::new(Outbox { emissions: Vec::new(), waker: None }),
+        }));
+        let app = app(local.clone());
+        drop(inside);
+        Self { app, now, local, runtime }
+    }
+
+    /// Returns the number of tasks that [`spawn`](Self::spawn) has started and that have not ended.
+    pub fn tasks(&self) -> usize {
+        self.local.0.tasks.load(Ordering::Relaxed)
+    }
+
+    /// Spawns a task.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        task: impl FnOnce(Local) -> F,
+    ) -> AbortHandle {
+        let counted = Counted::new(&self.local);
+        let _inside = self.runtime.enter();
+        let task = task(self.local.clone());
+        let task = async move {
+            let _counted = counted;
+            task.await;
+        };
+        self.runtime.spawn(task).abort_handle()
+    }
+
+    /// Runs the tasks until the given time, or until something leaves the process.
+    pub fn drive(&mut self, until: Millis) -> Vec<(Millis, Emission)> {
+        let (born, start) = self.local.0.born;
+        let target = start + Duration::from_millis(until.saturating_sub(born));
+        let outbox = &self.local.0.outbox;
+        self.runtime.block_on(async {
+            let mut target = pin!(sleep_until(target));
+            poll_fn(|cx| {
+                let mut outbox = lock(outbox);
+                if !outbox.emissions.is_empty() {
+                    return Poll::Ready(());
+                }
+                outbox.waker = Some(cx.waker().clone());
+                drop(outbox);
+                target.as_mut().poll(cx)
+            })
+            .await;
+            self.now = born + millis(start.elapsed());
+        });
+        std::mem::take(&mut lock(outbox).emissions)
+    }
+
+    /// Ends the process: drops all its tasks, without running them.
+    pub fn kill(self) {
+        // The tasks read the clock when they are dropped.
+        let handle = self.runtime.handle().clone();
+        let _inside = handle.enter();
+        drop(self.app);
+        drop(self.runtime);
+    }
+
+    /// Lets time pass without running any task.
+    pub fn pause(&mut self, time: Millis) {
+        self.runtime.block_on(block(Duration::from_millis(time)));
+        self.now += time;
+    }
+}
+
+/// Counts a task until it ends.
+struct Counted(Local);
+
+impl Counted {
+    fn new(local: &Local) -> Self {
+        local.0.tasks.fetch_add(1, Ordering::Relaxed);
+        Self(local.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.tasks.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns a duration in milliseconds.
+#[must_use]
+pub fn millis(duration: Duration) -> Millis {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

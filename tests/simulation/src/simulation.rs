@@ -1,0 +1,674 @@
+//! The world around the processes: the sender, the network, the service, and what goes wrong.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clerk_webhook_core::sender::{
+    ATTEMPTS, MIN_DELAY_AFTER_TIMEOUT, RESPONSE_TIMEOUT, RETRY_DELAYS, RETRY_JITTER_PERCENT,
+};
+use clerk_webhook_core::{Answer, Event, Timestamp};
+use clerk_webhook_store::internal::Random;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::history::{Did, End, Key, Log, Millis, Op, Record, What, Why};
+use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND, one_of};
+use crate::process::{Emission, Local, Process, Return, Unreachable, millis};
+use crate::visit::Visit;
+
+/// The code under test, and the service that its processes share.
+pub trait Receiver: 'static {
+    /// The service.
+    type Service;
+    /// The receiver in a process.
+    type App: Clone + Send + 'static;
+
+    /// Creates the service.
+    fn service(plan: &Plan) -> Self::Service;
+    /// Executes a call. `ahead` says by how much the caller's clock is ahead.
+    fn execute(service: &mut Self::Service, op: &Op, now: Millis, ahead: Millis) -> Did;
+    /// Starts the receiver in a process.
+    fn start(plan: &Plan, local: &Local) -> Self::App;
+    /// Handles a request.
+    fn receive(app: Self::App, event: Event, visit: Visit) -> impl Future<Output = Answer> + Send;
+    /// Returns whether the receiver does something.
+    fn is_active(app: &Self::App) -> bool;
+    /// Shuts down.
+    fn shutdown(app: Self::App, limit: Duration) -> impl Future<Output = ()> + Send;
+    /// Removes old deliveries.
+    fn purge(app: Self::App, retention: Duration) -> impl Future<Output = ()> + Send;
+    /// Forgets a delivery.
+    fn forget(app: Self::App, key: Key) -> impl Future<Output = ()> + Send;
+}
+
+/// While a process is busy, no other process is driven for longer than this time at once. A request that
+/// results from what another process does can arrive later by this time.
+const QUANTUM: Millis = SECOND;
+
+/// Something that will happen.
+enum Action {
+    Send { delivery: usize, generation: u32, why: Why },
+    Arrive { request: usize, respond: bool },
+    Break { request: usize, reason: &'static str },
+    HangUp { request: usize },
+    Close { request: usize },
+    Receive { request: usize, answer: Answer },
+    Execute { call: usize },
+    Return { call: usize, result: Result<Did, Unreachable> },
+    Restart { process: usize },
+    Disaster { process: usize },
+    Purge { process: usize },
+    Forget { process: usize, key: Key },
+}
+
+struct Delivery {
+    key: Key,
+    endpoint: u8,
+    attempt: usize,
+    /// Changes when the scheduled attempts are canceled.
+    generation: u32,
+    began: Option<Millis>,
+    ended: Option<Millis>,
+}
+
+struct Request {
+    delivery: usize,
+    generation: u32,
+    why: Why,
+    process: usize,
+    sent: Millis,
+    /// Whether the sender knows the result.
+    done: bool,
+    respond: bool,
+    task: Option<AbortHandle>,
+}
+
+struct Call {
+    process: usize,
+    op: Op,
+    back: Option<Return>,
+    fate: Fate,
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Fine,
+    /// The caller gets an error, before or after the service executes the call.
+    Refused,
+    ErrorAfterwards,
+    /// The caller gets no result.
+    Lost,
+    LostResult,
+    /// The call or its result takes very long.
+    Slow,
+    SlowResult,
+}
+
+struct Slot<A> {
+    process: Option<Process<A>>,
+    starts: u64,
+    stopping: bool,
+    partitioned_until: Millis,
+}
+
+/// The result of a simulation.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened.
+    pub records: Vec<Record>,
+    /// The time between the first attempt and the end of each delivery, summed up.
+    pub delivery_time: Millis,
+    /// The number of attempts.
+    pub requests: usize,
+    /// The virtual time at the end.
+    pub ended: Millis,
+}
+
+/// A running simulation.
+pub struct Simulation<R: Receiver> {
+    plan: Plan,
+    random: Random,
+    log: Log,
+    now: Millis,
+    number: u64,
+    actions: BTreeMap<(Millis, u64), Action>,
+    slots: Vec<Slot<R::App>>,
+    service: R::Service,
+    service_down_until: Millis,
+    deliveries: Vec<Delivery>,
+    requests: Vec<Request>,
+    calls: HashMap<usize, Call>,
+    next_call: usize,
+    disabled: Vec<u8>,
+    calm: Arc<AtomicBool>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl<R: Receiver> Simulation<R> {
+    /// Runs a simulation until nothing is left to do.
+    #[must_use]
+    pub fn run(plan: &Plan) -> Outcome {
+        let mut this = Self {
+            plan: plan.clone(),
+            random: Random::new(plan.seed, 1),
+            log: Log::default(),
+            now: 0,
+            number: 0,
+            actions: BTreeMap::new(),
+            slots: Vec::new(),
+            service: R::service(plan),
+            service_down_until: 0,
+            deliveries: Vec::new(),
+            requests: Vec::new(),
+            calls: HashMap::new(),
+            next_call: 0,
+            disabled: Vec::new(),
+            calm: Arc::default(),
+            runs: Arc::default(),
+        };
+        this.prepare();
+        this.work();
+        this.recover();
+        this.work();
+        let delivery_time =
+            this.deliveries.iter().filter_map(|delivery| delivery.ended?.checked_sub(delivery.began?)).sum();
+        for slot in &mut this.slots {
+            if let Some(process) = slot.process.take() {
+                process.kill();
+            }
+        }
+        let (requests, ended) = (this.requests.len(), this.now);
+        Outcome { records: this.log.take(), delivery_time, requests, ended }
+    }
+
+    fn prepare(&mut self) {
+        for _ in 0..self.plan.processes {
+            self.slots.push(Slot { process: None, starts: 0, stopping: false, partitioned_until: 0 });
+            self.start(self.slots.len() - 1);
+        }
+        for message in 0..self.plan.messages {
+            let at = self.below(self.plan.spread + 1);
+            for endpoint in 0..self.plan.endpoints {
+                let key = Key { scope: self.plan.scope(endpoint), message };
+                let delivery = self.deliveries.len();
+                self.deliveries.push(Delivery {
+                    key,
+                    endpoint,
+                    attempt: 0,
+                    generation: 0,
+                    began: None,
+                    ended: None,
+                });
+                let at = at + self.below(5);
+                self.later(at, Action::Send { delivery, generation: 0, why: Why::Scheduled });
+                if self.plan.resends > 0 && self.below(3) == 0 {
+                    let at = self.below(self.plan.resends * DAY);
+                    self.later(at, Action::Send { delivery, generation: 0, why: Why::Resend });
+                }
+                if self.plan.forgets && self.below(3) == 0 {
+                    let limit = one_of(&mut self.random, &[20 * SECOND, HOUR, DAY]);
+                    let (at, process) = (self.below(limit), self.any_process());
+                    self.later(at, Action::Forget { process, key });
+                }
+            }
+        }
+        for day in 0..=self.plan.resends.max(1) {
+            let (at, process) = (day * DAY + self.below(DAY), self.any_process());
+            self.later(at, Action::Purge { process });
+        }
+    }
+
+    /// Ends all faults, and resends every message.
+    fn recover(&mut self) {
+        self.calm.store(true, Ordering::Relaxed);
+        self.disabled.clear();
+        for process in 0..self.slots.len() {
+            self.now = self.now.max(self.slots[process].process.as_ref().map_or(0, |process| process.now));
+            self.slots[process].partitioned_until = 0;
+        }
+        self.service_down_until = 0;
+        self.log.add(self.now, None, What::Calm);
+        for delivery in 0..self.deliveries.len() {
+            // Later than every lease, even with wrong clocks, and one after the other.
+            let at = self.now + self.plan.lease + 10 * MINUTE + 2 * SECOND * delivery as u64;
+            let generation = self.deliveries[delivery].generation;
+            self.later(at, Action::Send { delivery, generation, why: Why::Resend });
+        }
+    }
+
+    /// Drives the processes and executes the actions, until no action is left and no process is busy.
+    fn work(&mut self) {
+        loop {
+            let next = self.actions.first_key_value().map(|((at, _), _)| *at);
+            let busy = (0..self.slots.len()).filter(|process| self.is_busy(*process));
+            let slowest =
+                busy.filter_map(|process| self.slots[process].process.as_ref()).map(|it| it.now).min();
+            let until = match (next, slowest) {
+                (None, None) => return,
+                (Some(next), None) => next,
+                (next, Some(slowest)) => (slowest + QUANTUM).min(next.unwrap_or(Millis::MAX)),
+            };
+            let until = self.drive(until);
+            if let Some(first) = self.actions.first_entry().filter(|first| first.key().0 <= until) {
+                let ((at, _), action) = first.remove_entry();
+                self.now = self.now.max(at);
+                self.execute(action);
+            }
+        }
+    }
+
+    fn is_busy(&self, process: usize) -> bool {
+        self.slots[process].process.as_ref().is_some_and(|it| it.tasks() > 0 || R::is_active(&it.app))
+    }
+
+    /// Drives all busy processes until the given time, or until the next action if a process causes an earlier
+    /// one. Returns this time.
+    fn drive(&mut self, mut until: Millis) -> Millis {
+        loop {
+            let first = self.below(self.slots.len() as u64) as usize;
+            let mut waits = false;
+            for process in 0..self.slots.len() {
+                let process = (first + process) % self.slots.len();
+                if !self.is_busy(process) {
+                    continue;
+                }
+                self.drive_one(process, until);
+                if let Some(((at, _), _)) = self.actions.first_key_value() {
+                    until = until.min(*at);
+                }
+                let now = self.slots[process].process.as_ref().map_or(until, |process| process.now);
+                waits |= now < until && self.is_busy(process);
+            }
+            if !waits {
+                return until;
+            }
+        }
+    }
+
+    fn drive_one(&mut self, process: usize, until: Millis) {
+        let Some(driven) = &mut self.slots[process].process else { return };
+        if driven.now < until {
+            for (at, emission) in driven.drive(until) {
+                self.emitted(process, at, emission);
+            }
+        }
+    }
+
+    fn emitted(&mut self, process: usize, at: Millis, emission: Emission) {
+        match emission {
+            Emission::Call(op, back) => {
+                let call = self.next_call;
+                self.next_call += 1;
+                self.log.add(at, Some(process), What::Called { call, op: op.clone() });
+                let fate = self.fate();
+                let delay = self.latency() + if fate == Fate::Slow { self.slowness() } else { 0 };
+                self.calls.insert(call, Call { process, op, back: Some(back), fate });
+                self.later(at + delay, Action::Execute { call });
+            }
+            Emission::Answer(request, answer) => {
+                self.log.add(at, Some(process), What::Answered { request, answer });
+                let delay = self.latency();
+                if self.requests[request].respond {
+                    self.later(at + delay, Action::Receive { request, answer });
+                }
+            }
+            Emission::Stopped => {
+                self.log.add(at, Some(process), What::Stopped);
+                self.end(process, at, "the server closed the connection");
+                let delay = self.latency();
+                self.later(at + delay, Action::Restart { process });
+            }
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        match action {
+            Action::Send { delivery, generation, why } => self.send(delivery, generation, why),
+            Action::Arrive { request, respond } => self.arrive(request, respond),
+            Action::Break { request, reason } => {
+                if !self.requests[request].done {
+                    self.log.add(self.now, None, What::Broken { request, reason });
+                    let is_quick = self.now - self.requests[request].sent < SECOND;
+                    self.failed(request, Some(is_quick), None, false);
+                }
+            }
+            Action::HangUp { request } => {
+                if !self.requests[request].done {
+                    self.log.add(self.now, None, What::HungUp { request });
+                    let delay = self.latency();
+                    self.later(self.now + delay, Action::Close { request });
+                    self.failed(request, None, None, true);
+                }
+            }
+            Action::Close { request } => {
+                // Some servers drop the handler of a closed connection, and others do not.
+                if let Some(task) = self.requests[request].task.take()
+                    && request % 4 != 0
+                {
+                    task.abort();
+                }
+            }
+            Action::Receive { request, answer } => self.receive(request, answer),
+            Action::Execute { call } => self.execute_call(call),
+            Action::Return { call, result } => {
+                let Some(mut call_of) = self.calls.remove(&call) else { return };
+                let Some(process) = &self.slots[call_of.process].process else { return };
+                let at = self.now.max(process.now);
+                let failed = result.is_err();
+                if call_of.back.take().is_some_and(|back| back.send(result).is_ok()) {
+                    self.log.add(at, Some(call_of.process), What::Returned { call, failed });
+                }
+            }
+            Action::Restart { process } => {
+                if self.slots[process].process.is_none() {
+                    self.start(process);
+                }
+            }
+            Action::Disaster { process } => self.disaster(process),
+            Action::Purge { process } => {
+                // The library raises a retention that is too short.
+                let retention = Duration::from_secs(self.below(3) * 15 * 24 * 3600);
+                self.operate(process, move |app| R::purge(app, retention));
+            }
+            Action::Forget { process, key } => self.operate(process, move |app| R::forget(app, key)),
+        }
+    }
+
+    fn operate<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        process: usize,
+        work: impl FnOnce(R::App) -> F,
+    ) {
+        self.drive_one(process, self.now);
+        if let Some(process) = &self.slots[process].process {
+            let app = process.app.clone();
+            // The operator does not wait for a lost result.
+            let work = work(app);
+            process.spawn(|_| async { drop(timeout(Duration::from_secs(60), work).await) });
+        }
+    }
+
+    fn start(&mut self, process: usize) {
+        let slot = &mut self.slots[process];
+        slot.starts += 1;
+        slot.stopping = false;
+        self.log.add(self.now, Some(process), What::Started);
+        let random = Random::new(self.plan.seed, 100 + process as u64 + 8 * slot.starts);
+        let plan = &self.plan;
+        slot.process =
+            Some(Process::start(process, self.now, &self.log, random, |local| R::start(plan, &local)));
+    }
+
+    /// Ends a process, and breaks its connections.
+    fn end(&mut self, process: usize, at: Millis, reason: &'static str) {
+        let Some(killed) = self.slots[process].process.take() else { return };
+        killed.kill();
+        for request in 0..self.requests.len() {
+            let it = &mut self.requests[request];
+            if it.process == process && !it.done && it.task.take().is_some() {
+                let delay = self.latency();
+                self.later(at + delay, Action::Break { request, reason });
+            }
+        }
+    }
+
+    fn disaster(&mut self, process: usize) {
+        if self.calm.load(Ordering::Relaxed) {
+            return;
+        }
+        let time =
+            one_of(&mut self.random, &[200, 2 * SECOND, 20 * SECOND, 2 * MINUTE, 10 * MINUTE, 3 * HOUR]);
+        let time = 1 + self.below(time);
+        let Some(it) = &mut self.slots[process].process else { return };
+        let at = self.now.max(it.now);
+        match self.random.below(6) {
+            0 | 1 => {
+                self.log.add(at, Some(process), What::Crashed);
+                self.end(process, at, "the connection was reset");
+                self.later(at + time, Action::Restart { process });
+            }
+            2 => {
+                self.log.add(at, Some(process), What::Paused { until: at + time });
+                it.pause(at + time - it.now);
+            }
+            3 => {
+                self.slots[process].partitioned_until = at + time;
+                self.log.add(at, Some(process), What::Partitioned { until: at + time });
+            }
+            4 => {
+                self.service_down_until = self.now + time;
+                self.log.add(self.now, None, What::StoreDown { until: self.now + time });
+            }
+            _ if self.slots[process].stopping => {}
+            _ => {
+                self.log.add(at, Some(process), What::Stopping);
+                self.slots[process].stopping = true;
+                self.drive_one(process, self.now);
+                let Some(it) = &self.slots[process].process else { return };
+                let app = it.app.clone();
+                it.spawn(move |local| async move {
+                    R::shutdown(app, Duration::from_millis(time.min(MINUTE))).await;
+                    local.emit(Emission::Stopped);
+                });
+            }
+        }
+    }
+
+    fn send(&mut self, delivery: usize, generation: u32, why: Why) {
+        let it = &mut self.deliveries[delivery];
+        if why != Why::Resend && it.generation != generation {
+            return;
+        }
+        if self.disabled.contains(&it.endpoint) {
+            self.ended(delivery, End::Aborted);
+            return;
+        }
+        if why == Why::Scheduled {
+            it.attempt += 1;
+        }
+        it.began.get_or_insert(self.now);
+        let (key, endpoint, attempt, generation) = (it.key, it.endpoint, it.attempt, it.generation);
+        let (request, process) = (self.requests.len(), self.any_process());
+        self.requests.push(Request {
+            delivery,
+            generation,
+            why,
+            process,
+            sent: self.now,
+            done: false,
+            respond: true,
+            task: None,
+        });
+        self.log.add(self.now, None, What::Send { request, key, endpoint, attempt, why, to: process });
+        self.later(self.now + millis(RESPONSE_TIMEOUT), Action::HangUp { request });
+        let at = self.now + self.latency();
+        if self.chance(self.plan.network_faults) {
+            match self.below(4) {
+                // The request is lost.
+                0 => {}
+                // The response is lost.
+                1 => self.later(at, Action::Arrive { request, respond: false }),
+                // The connection breaks early or late.
+                _ => {
+                    self.later(at, Action::Arrive { request, respond: true });
+                    let time = one_of(&mut self.random, &[2, 900, 14 * SECOND]);
+                    let at = at + self.below(time);
+                    self.later(at, Action::Break { request, reason: "the connection broke" });
+                    self.later(at, Action::Close { request });
+                }
+            }
+        } else {
+            self.later(at, Action::Arrive { request, respond: true });
+        }
+        if self.chance(self.plan.disasters) {
+            let (at, process) = (self.now + self.below(20 * SECOND), self.any_process());
+            self.later(at, Action::Disaster { process });
+        }
+    }
+
+    fn arrive(&mut self, request: usize, respond: bool) {
+        let process = self.requests[request].process;
+        self.drive_one(process, self.now);
+        let slot = &self.slots[process];
+        let Some(it) = slot.process.as_ref().filter(|_| !slot.stopping) else {
+            self.later(self.now, Action::Break { request, reason: "the connection was refused" });
+            return;
+        };
+        let key = self.deliveries[self.requests[request].delivery].key;
+        self.log.add(self.now.max(it.now), Some(process), What::Arrived { request });
+        let (app, handlers) = (it.app.clone(), self.plan.handlers);
+        let (calm, runs) = (Arc::clone(&self.calm), Arc::clone(&self.runs));
+        let task = it.spawn(move |local| async move {
+            let visit = Visit { local: local.clone(), request, key, handlers, calm, runs };
+            let answer = R::receive(app, event(key), visit).await;
+            local.emit(Emission::Answer(request, answer));
+        });
+        self.requests[request].task = Some(task);
+        self.requests[request].respond = respond;
+    }
+
+    fn receive(&mut self, request: usize, answer: Answer) {
+        if self.requests[request].done {
+            return;
+        }
+        self.log.add(self.now, None, What::Received { request, answer });
+        let delivery = self.requests[request].delivery;
+        if answer.status() / 100 == 2 {
+            self.requests[request].done = true;
+            self.ended(delivery, End::Acknowledged);
+        } else if answer.delivery_control().is_some() {
+            self.requests[request].done = true;
+            if answer.delivery_control() == Some("disable") {
+                let endpoint = self.deliveries[delivery].endpoint;
+                self.disabled.push(endpoint);
+            }
+            self.ended(delivery, End::Aborted);
+        } else {
+            self.failed(request, None, answer.retry_after(), false);
+        }
+    }
+
+    /// Schedules what follows a failed attempt.
+    fn failed(&mut self, request: usize, broken: Option<bool>, retry_after: Option<u32>, timed_out: bool) {
+        let it = &mut self.requests[request];
+        it.done = true;
+        let (delivery, why, generation) = (it.delivery, it.why, it.generation);
+        if why == Why::Resend {
+            self.ended(delivery, End::ResendFailed);
+            return;
+        }
+        if generation != self.deliveries[delivery].generation {
+            return;
+        }
+        if broken == Some(true) && why != Why::Instant {
+            self.later(self.now + 1, Action::Send { delivery, generation, why: Why::Instant });
+            return;
+        }
+        let attempt = self.deliveries[delivery].attempt;
+        if attempt >= ATTEMPTS {
+            self.ended(delivery, End::Exhausted);
+            return;
+        }
+        let mut delay = RETRY_DELAYS[attempt - 1];
+        if let Some(seconds) = retry_after {
+            delay = Duration::from_secs(seconds.into()).clamp(delay, delay * 2);
+        }
+        if timed_out {
+            delay = delay.max(MIN_DELAY_AFTER_TIMEOUT);
+        }
+        let jitter = u64::from(RETRY_JITTER_PERCENT);
+        let percent = 100 - jitter + self.below(2 * jitter + 1);
+        let at = self.now + millis(delay) * percent / 100;
+        self.later(at, Action::Send { delivery, generation, why: Why::Scheduled });
+    }
+
+    fn ended(&mut self, delivery: usize, end: End) {
+        let it = &mut self.deliveries[delivery];
+        it.generation += 1;
+        it.ended.get_or_insert(self.now);
+        let (key, endpoint) = (it.key, it.endpoint);
+        self.log.add(self.now, None, What::Ended { key, endpoint, end });
+    }
+
+    fn execute_call(&mut self, call: usize) {
+        let Some(it) = self.calls.get(&call) else { return };
+        let (process, fate, op) = (it.process, it.fate, it.op.clone());
+        let unreachable =
+            self.service_down_until > self.now || self.slots[process].partitioned_until > self.now;
+        let lost = fate == Fate::Lost || (unreachable && call % 2 == 0);
+        if fate == Fate::Refused || lost || unreachable {
+            self.log.add(self.now, None, What::Executed { call, op, did: Did::Refused });
+            if !lost {
+                let at = self.now + self.latency();
+                self.later(at, Action::Return { call, result: Err(Unreachable) });
+            }
+            return;
+        }
+        let did = R::execute(&mut self.service, &op, self.now, self.plan.ahead(process));
+        self.log.add(self.now, None, What::Executed { call, op, did });
+        let at = self.now + self.latency();
+        match fate {
+            Fate::LostResult => {}
+            Fate::ErrorAfterwards => self.later(at, Action::Return { call, result: Err(Unreachable) }),
+            Fate::SlowResult => {
+                let at = at + self.slowness();
+                self.later(at, Action::Return { call, result: Ok(did) });
+            }
+            _ => self.later(at, Action::Return { call, result: Ok(did) }),
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        if !self.chance(self.plan.store_faults) {
+            return Fate::Fine;
+        }
+        let fates = [
+            Fate::Refused,
+            Fate::ErrorAfterwards,
+            Fate::Lost,
+            Fate::LostResult,
+            Fate::Slow,
+            Fate::SlowResult,
+        ];
+        one_of(&mut self.random, &fates)
+    }
+
+    /// Returns a delay that can be longer than a lease.
+    fn slowness(&mut self) -> Millis {
+        let limit = one_of(&mut self.random, &[SECOND, 10 * SECOND, self.plan.lease * 2]);
+        self.below(limit)
+    }
+
+    fn latency(&mut self) -> Millis {
+        1 + self.below(5)
+    }
+
+    fn chance(&mut self, rate: u64) -> bool {
+        !self.calm.load(Ordering::Relaxed) && self.below(1000) < rate
+    }
+
+    fn any_process(&mut self) -> usize {
+        self.below(self.plan.processes as u64) as usize
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.random.below(limit)
+    }
+
+    fn later(&mut self, at: Millis, action: Action) {
+        self.number += 1;
+        self.actions.insert((at, self.number), action);
+    }
+}
+
+/// Returns the event of a message.
+#[must_use]
+pub fn event(key: Key) -> Event {
+    let body = r#"{"data":{"id":"user_1","object":"user"},"type":"simulated.event"}"#;
+    let id = format!("msg_{}", key.message).parse().expect("a message id");
+    Event::from_trusted(id, Timestamp::from_secs(1_800_000_000), body.into()).expect("an event")
+}

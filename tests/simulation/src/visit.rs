@@ -1,0 +1,156 @@
+//! The handlers of the simulation: they succeed, fail, panic, block, hang and take hours, and record it.
+
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use clerk_webhook_core::{Failure, Handled, Outcome};
+use tokio::time::sleep;
+
+use crate::history::{Key, Millis, RunEnd, What};
+use crate::plan::{Handlers, MINUTE};
+use crate::process::{Local, block};
+
+/// One request at a process, or one job at a worker.
+#[derive(Clone)]
+pub struct Visit {
+    /// The process.
+    pub local: Local,
+    /// The number of the request.
+    pub request: usize,
+    /// The delivery.
+    pub key: Key,
+    /// What handlers do.
+    pub handlers: Handlers,
+    /// Whether nothing fails any more.
+    pub calm: Arc<AtomicBool>,
+    /// The number of the next run.
+    pub runs: Arc<AtomicUsize>,
+}
+
+/// What a run does.
+enum Script {
+    Succeed,
+    Ignore,
+    Fail,
+    FailAfter(Millis),
+    Reject,
+    Disable,
+    Panic,
+    Hang,
+}
+
+impl Visit {
+    /// Runs a handler.
+    pub async fn handle(self, attempt: u32) -> Result<Handled, Failure> {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let (local, request, key) = (self.local.clone(), self.request, self.key);
+        local.log(What::RunStarted { run, request, key, attempt });
+        let future = Box::pin(self.script(run));
+        Watched { future, run, local, ended: false }.await
+    }
+
+    async fn script(self, run: usize) -> Result<Handled, Failure> {
+        let (local, handlers) = (&self.local, &self.handlers);
+        let calm = self.calm.load(Ordering::Relaxed);
+        let chance = |rate: u64| !calm && local.below(1000) < rate;
+        let script = match () {
+            () if chance(handlers.panic) => Script::Panic,
+            () if chance(handlers.reject) => Script::Reject,
+            () if chance(handlers.reject / 4) => Script::Disable,
+            () if chance(handlers.ignore) => Script::Ignore,
+            () if chance(handlers.hang) => Script::Hang,
+            () if chance(handlers.fail) => Script::Fail,
+            () if chance(handlers.fail / 4) => Script::FailAfter(1 + local.below(60 * MINUTE)),
+            () => Script::Succeed,
+        };
+        let longest = if calm { 100 } else { handlers.longest };
+        let time = match local.below(3) {
+            0 => 0,
+            1 => local.below(50),
+            _ => local.below(longest),
+        };
+        if time > 0 {
+            // Several steps, so that the handler is polled in between.
+            for _ in 0..4 {
+                sleep(Duration::from_millis(time / 4 + 1)).await;
+            }
+        }
+        if chance(handlers.block) {
+            let time = local.below(2 * MINUTE);
+            local.log(What::Blocked { until: local.now() + time });
+            block(Duration::from_millis(time)).await;
+        }
+        match script {
+            Script::Succeed => {
+                local.log(What::Effect { run });
+                if local.below(4) == 0 {
+                    sleep(Duration::from_millis(local.below(20))).await;
+                }
+                Ok(Handled::Processed)
+            }
+            Script::Ignore => Ok(Handled::Ignored),
+            Script::Fail => Err(Failure::retry("the simulated handler fails")),
+            Script::FailAfter(delay) => {
+                Err(Failure::retry_after(Duration::from_millis(delay), "the simulated handler fails"))
+            }
+            Script::Reject => Err(Failure::abort_message("the simulated handler rejects the message")),
+            Script::Disable => Err(Failure::disable_endpoint("the simulated handler disables the endpoint")),
+            // Without the message of the panic hook.
+            Script::Panic => resume_unwind(Box::new("the simulated handler panics")),
+            Script::Hang => pending().await,
+        }
+    }
+}
+
+/// Records the polls and the end of a handler.
+struct Watched<F> {
+    future: Pin<Box<F>>,
+    run: usize,
+    local: Local,
+    ended: bool,
+}
+
+impl<F> Watched<F> {
+    fn end(&mut self, end: RunEnd) {
+        self.ended = true;
+        self.local.log(What::RunEnded { run: self.run, end });
+    }
+}
+
+impl<F: Future<Output = Result<Handled, Failure>>> Future for Watched<F> {
+    type Output = Result<Handled, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.local.log(What::Polled { run: self.run });
+        let polled = match catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                self.end(RunEnd::Panicked);
+                resume_unwind(panic);
+            }
+        };
+        if let Poll::Ready(result) = &polled {
+            let end = match result {
+                Ok(Handled::Ignored) => RunEnd::Ignored,
+                Ok(_) => RunEnd::Processed,
+                Err(failure) if failure.outcome() == Outcome::Failed => RunEnd::Failed,
+                Err(_) => RunEnd::Rejected,
+            };
+            self.end(end);
+        }
+        polled
+    }
+}
+
+impl<F> Drop for Watched<F> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(RunEnd::Dropped);
+        }
+    }
+}
