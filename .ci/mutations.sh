@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# Checks that the property tests of the sync detect broken rules.
+# Checks that the property tests of the sync and the simulation detect broken rules.
 #
-# The script applies one patch of crates/clerk-webhook-sync/tests/mutations/ at a time to a copy of the working tree. The
-# property tests or the tests of imports must then fail. Arguments select patches by name, without the extension. The default is all patches.
+# The script applies one patch of crates/clerk-webhook-sync/tests/mutations/ or tests/simulation/mutations/ at a time to a
+# copy of the working tree. The property tests or the tests of imports, or the simulation, must then fail. Arguments
+# select patches by name, without the extension. The default is all patches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 root=$PWD
-patches=$root/crates/clerk-webhook-sync/tests/mutations
+sync=crates/clerk-webhook-sync/tests/mutations
+simulation=tests/simulation/mutations
 copy=$root/target/mutations/tree
-names=("$@")
-if [ ${#names[@]} -eq 0 ]; then
-    for patch in "$patches"/*.patch; do names+=("$(basename "$patch" .patch)"); done
-fi
+patches=()
+for name in "${@:-*}"; do
+    found=$(compgen -G "$sync/$name.patch" || true; compgen -G "$simulation/$name.patch" || true)
+    [ -n "$found" ] || { echo "no patch has the name $name"; exit 2; }
+    mapfile -t -O "${#patches[@]}" patches <<< "$found"
+done
 
 rm -rf "$copy"
 mkdir -p "$copy"
@@ -22,21 +26,34 @@ git ls-files -z --cached --others --exclude-standard |
 cd "$copy"
 # Cargo cannot distinguish the copied packages from the original ones, so the copy needs another target folder.
 export CARGO_TARGET_DIR=$root/target/mutations/target
-test=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
+test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
+# Optimized, because some patches need thousands of seeds.
+simulate=(cargo run --quiet --locked --release -p clerk-webhook-tests-simulation -- --seeds 10000)
 
 survivors=()
-for name in "${names[@]}"; do
-    patch --quiet --strip=1 < "$patches/$name.patch"
+for patch in "${patches[@]}"; do
+    name=$(basename "$patch" .patch) log=$copy/$(basename "$patch").log
+    patch --quiet --strip=1 < "$patch"
     # Stops if the patched code does not compile, because then the tests would fail for another reason.
-    "${test[@]}" --no-run
-    if "${test[@]}" --no-fail-fast -- "${filters[@]}" > "$copy/$name.log" 2>&1; then
+    case $patch in
+        "$sync"/*)
+            "${test_sync[@]}" --no-run
+            run=("${test_sync[@]}" --no-fail-fast -- "${filters[@]}")
+            ;;
+        *)
+            cargo build --quiet --locked --release -p clerk-webhook-tests-simulation
+            run=("${simulate[@]}")
+            ;;
+    esac
+    if "${run[@]}" > "$log" 2>&1; then
         echo "$name: no test fails; add a test that detects this patch"
         survivors+=("$name")
     else
-        echo "$name: $(grep -o "^thread '[a-z_]*::[a-z_:]*'" "$copy/$name.log" | sort -u | tr '\n' ' ')"
-        grep -m 1 -o '"\?SEED=[0-9]*, [0-9]* events: [a-z ]*' "$copy/$name.log"  || true
+        grep -A 1 '^seed [0-9]* failed' "$log" | sed "s/^seed/$name: seed/" ||
+            echo "$name: $(grep -o "^thread '[a-z_]*::[a-z_:]*'" "$log" | sort -u | tr '\n' ' ')"
+        grep -m 1 -o '"\?SEED=[0-9]*, [0-9]* events: [a-z ]*' "$log" || true
     fi
-    patch --quiet --strip=1 --reverse < "$patches/$name.patch"
+    patch --quiet --strip=1 --reverse < "$patch"
 done
 [ ${#survivors[@]} -eq 0 ]

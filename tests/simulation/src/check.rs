@@ -295,6 +295,9 @@ impl<'a> Checker<'a> {
                         && (arrived..=at).contains(&call.called)
                 })
             };
+            let effect =
+                self.runs.iter().any(|run| run.key == key && run.effect.is_some_and(|done| done <= at));
+            let unfounded = answer.status() / 100 == 2 && !effect && end != Some(RunEnd::Ignored);
             let explained = match answer.outcome() {
                 Outcome::Processed => run.is_some_and(|run| {
                     let owner = run.lease.map(|(owner, _)| owner);
@@ -337,6 +340,9 @@ impl<'a> Checker<'a> {
                 Outcome::Rejected | Outcome::Disabled => end == Some(RunEnd::Rejected),
                 _ => false,
             };
+            if unfounded {
+                self.violation(at, format!("request {request} of {key} was acknowledged without an effect"));
+            }
             if !explained {
                 let outcome = answer.outcome();
                 self.violation(

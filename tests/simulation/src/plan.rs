@@ -43,6 +43,8 @@ pub struct Plan {
     /// The day on which somebody resends some messages.
     pub resends: u64,
     pub forgets: bool,
+    /// How often somebody resends a message within seconds after an attempt.
+    pub impatience: u64,
     pub spread: Millis,
 }
 
@@ -81,7 +83,7 @@ impl Plan {
             hang: one_of(random, &[0, 0, 50]),
             longest: one_of(random, &[SECOND, 10 * SECOND, 10 * SECOND, 2 * MINUTE, 3 * HOUR]),
         };
-        Self {
+        let mut plan = Self {
             seed,
             processes,
             messages: 1 + random.below(4) as u8,
@@ -98,8 +100,24 @@ impl Plan {
             disasters: one_of(random, &[0, 50, 200, 400]),
             resends: one_of(random, &[0, 0, 2, 9, 33]),
             forgets: random.below(4) == 0,
+            impatience: one_of(random, &[0, 0, 200]),
             spread: one_of(random, &[0, SECOND, HOUR]),
+        };
+        // Many requests for one message while its lease expires.
+        if random.below(4) == 0 {
+            plan.processes = 2 + random.below(2) as usize;
+            if let StoreClock::Clients { .. } = plan.clock {
+                plan.clock = StoreClock::Server;
+            }
+            (plan.messages, plan.endpoints, plan.one_scope) = (1, 2, true);
+            plan.lease = one_of(random, &[SECOND, 3 * SECOND]);
+            plan.store_timeout = one_of(random, &[5 * SECOND, 15 * SECOND]);
+            plan.in_progress_wait = one_of(random, &[2 * SECOND, 10 * SECOND]);
+            plan.handlers.longest = plan.handlers.longest.max(10 * SECOND);
+            plan.store_faults = one_of(random, &[100, 200, 400]);
+            plan.impatience = 500;
         }
+        plan
     }
 
     /// Returns the scope of an endpoint.

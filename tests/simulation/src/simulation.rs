@@ -289,7 +289,17 @@ impl<R: Receiver> Simulation<R> {
         }
     }
 
+    /// Lets the time pass in which a process had nothing to do.
+    fn catch_up(&mut self, process: usize) {
+        if let Some(idle) = &mut self.slots[process].process
+            && idle.now < self.now
+        {
+            idle.pause(self.now - idle.now);
+        }
+    }
+
     fn drive_one(&mut self, process: usize, until: Millis) {
+        self.catch_up(process);
         let Some(driven) = &mut self.slots[process].process else { return };
         if driven.now < until {
             for (at, emission) in driven.drive(until) {
@@ -383,7 +393,7 @@ impl<R: Receiver> Simulation<R> {
         process: usize,
         work: impl FnOnce(R::App) -> F,
     ) {
-        self.drive_one(process, self.now);
+        self.catch_up(process);
         if let Some(process) = &self.slots[process].process {
             let app = process.app.clone();
             // The operator does not wait for a lost result.
@@ -447,7 +457,7 @@ impl<R: Receiver> Simulation<R> {
             _ => {
                 self.log.add(at, Some(process), What::Stopping);
                 self.slots[process].stopping = true;
-                self.drive_one(process, self.now);
+                self.catch_up(process);
                 let Some(it) = &self.slots[process].process else { return };
                 let app = it.app.clone();
                 it.spawn(move |local| async move {
@@ -504,6 +514,10 @@ impl<R: Receiver> Simulation<R> {
         } else {
             self.later(at, Action::Arrive { request, respond: true });
         }
+        if why != Why::Resend && self.chance(self.plan.impatience) {
+            let at = self.now + self.below(20 * SECOND);
+            self.later(at, Action::Send { delivery, generation, why: Why::Resend });
+        }
         if self.chance(self.plan.disasters) {
             let (at, process) = (self.now + self.below(20 * SECOND), self.any_process());
             self.later(at, Action::Disaster { process });
@@ -512,7 +526,7 @@ impl<R: Receiver> Simulation<R> {
 
     fn arrive(&mut self, request: usize, respond: bool) {
         let process = self.requests[request].process;
-        self.drive_one(process, self.now);
+        self.catch_up(process);
         let slot = &self.slots[process];
         let Some(it) = slot.process.as_ref().filter(|_| !slot.stopping) else {
             self.later(self.now, Action::Break { request, reason: "the connection was refused" });
