@@ -84,6 +84,22 @@ pub enum Op {
     Forget(Key),
     /// Removes what is older.
     Purge(Millis),
+    /// Stores an event.
+    Enqueue(Key),
+    /// Takes a job for a time, if it had fewer attempts.
+    Take(Millis, u32),
+    /// Makes a job ready again after a time.
+    Retry(Key, u128, Millis),
+    /// Makes a job ready again.
+    GiveBack(Key, u128),
+    /// Makes a job a dead letter.
+    Bury(Key, u128),
+    /// Begins a transaction.
+    Begin(Key),
+    /// Commits a transaction with a number of writes.
+    Commit(Key, u128, u32),
+    /// Rolls a transaction back.
+    Rollback(Key, u128),
 }
 
 impl Op {
@@ -95,8 +111,15 @@ impl Op {
             | Self::Renew(key, ..)
             | Self::Complete(key, _)
             | Self::Release(key, _)
-            | Self::Forget(key) => Some(*key),
-            Self::Purge(_) => None,
+            | Self::Forget(key)
+            | Self::Enqueue(key)
+            | Self::Retry(key, ..)
+            | Self::GiveBack(key, _)
+            | Self::Bury(key, _)
+            | Self::Begin(key)
+            | Self::Commit(key, ..)
+            | Self::Rollback(key, _) => Some(*key),
+            Self::Purge(_) | Self::Take(..) => None,
         }
     }
 
@@ -104,7 +127,12 @@ impl Op {
     #[must_use]
     pub fn owner(&self) -> Option<u128> {
         match self {
-            Self::Renew(_, owner, _) | Self::Complete(_, owner) | Self::Release(_, owner) => Some(*owner),
+            Self::Renew(_, owner, _)
+            | Self::Complete(_, owner)
+            | Self::Release(_, owner)
+            | Self::Retry(_, owner, _)
+            | Self::GiveBack(_, owner)
+            | Self::Bury(_, owner) => Some(*owner),
             _ => None,
         }
     }
@@ -130,6 +158,19 @@ pub enum Did {
     Lost,
     /// The number of forgotten or removed deliveries.
     Removed(u64),
+    /// The event is new, and durable.
+    New,
+    /// The caller got a job.
+    Taken {
+        /// The message.
+        key: Key,
+        /// The owner of the lease.
+        owner: u128,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// No job is ready.
+    Nothing,
     /// The store returned an error.
     Refused,
 }
@@ -207,6 +248,14 @@ impl fmt::Display for Op {
             Self::Release(key, _) => write!(f, "release {key}"),
             Self::Forget(key) => write!(f, "forget {key}"),
             Self::Purge(age) => write!(f, "purge what is older than {}", Clock(*age)),
+            Self::Enqueue(key) => write!(f, "enqueue {key}"),
+            Self::Take(lease, _) => write!(f, "take a job for {lease} ms"),
+            Self::Retry(key, _, after) => write!(f, "retry {key} after {after} ms"),
+            Self::GiveBack(key, _) => write!(f, "give {key} back"),
+            Self::Bury(key, _) => write!(f, "bury {key}"),
+            Self::Begin(key) => write!(f, "begin the transaction of {key}"),
+            Self::Commit(key, _, writes) => write!(f, "commit the transaction of {key}, writes: {writes}"),
+            Self::Rollback(key, _) => write!(f, "roll the transaction of {key} back"),
         }
     }
 }
@@ -251,7 +300,8 @@ impl fmt::Display for Record {
             }
             What::RunStarted { run, request, key, attempt } => write!(
                 f,
-                "{process}       starts the handler of {key} for request {request}, attempt {attempt}: run {run}"
+                "{process}       starts the handler of {key} for {}, attempt {attempt}: run {run}",
+                if *request == usize::MAX { "a job".to_owned() } else { format!("request {request}") }
             ),
             What::Polled { run } => write!(f, "{process}       polls run {run}"),
             What::Effect { run } => write!(f, "{process}       run {run} takes effect"),
@@ -276,6 +326,9 @@ impl fmt::Display for Record {
                     Did::Held => write!(f, "held")?,
                     Did::Lost => write!(f, "lost")?,
                     Did::Removed(number) => write!(f, "removed {number}")?,
+                    Did::New => write!(f, "durable")?,
+                    Did::Taken { key, attempt, .. } => write!(f, "{key}, attempt {attempt}")?,
+                    Did::Nothing => write!(f, "no job is ready")?,
                     Did::Refused => write!(f, "not executed")?,
                 }
                 write!(f, " (call {call})")

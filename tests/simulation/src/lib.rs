@@ -10,17 +10,19 @@
 
 pub mod check;
 pub mod history;
-pub mod leased;
 pub mod plan;
 pub mod process;
+pub mod receiver;
 pub mod simulation;
 pub mod visit;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::history::Record;
-use crate::leased::Leased;
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
+use crate::receiver::leased::Leased;
+use crate::receiver::queued::Queued;
+use crate::receiver::transactional::Transactional;
 use crate::simulation::Simulation;
 
 /// The result of a seed.
@@ -42,7 +44,12 @@ pub struct Report {
 #[must_use]
 pub fn simulate(seed: u64) -> Report {
     let plan = Plan::new(seed);
-    match catch_unwind(AssertUnwindSafe(|| Simulation::<Leased>::run(&plan))) {
+    let run = || match plan.receiver {
+        Kind::Deduplicator => Simulation::<Leased>::run(&plan),
+        Kind::Queue => Simulation::<Queued>::run(&plan),
+        Kind::ExactlyOnce => Simulation::<Transactional>::run(&plan),
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => Report {
             violations: check::check(&plan, &outcome.records),
             records: outcome.records,

@@ -21,11 +21,23 @@ pub enum StoreClock {
     },
 }
 
+/// The receiver under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Handles in the request, under a lease.
+    Deduplicator,
+    /// Enqueues in the request, and handles in a worker.
+    Queue,
+    /// Handles in the request, in a transaction.
+    ExactlyOnce,
+}
+
 /// The settings of a simulation.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say it; rates are per mille")]
 pub struct Plan {
     pub seed: u64,
+    pub receiver: Kind,
     pub processes: usize,
     pub messages: u8,
     pub endpoints: u8,
@@ -36,6 +48,7 @@ pub struct Plan {
     pub handler_timeout: Millis,
     pub store_timeout: Millis,
     pub in_progress_wait: Millis,
+    pub poll_interval: Millis,
     pub handlers: Handlers,
     pub store_faults: u64,
     pub network_faults: u64,
@@ -85,6 +98,7 @@ impl Plan {
         };
         let mut plan = Self {
             seed,
+            receiver: Kind::Deduplicator,
             processes,
             messages: 1 + random.below(4) as u8,
             endpoints: 1 + random.below(2) as u8,
@@ -94,6 +108,7 @@ impl Plan {
             handler_timeout: one_of(random, &[2 * SECOND, 12 * SECOND, 12 * SECOND, 10 * MINUTE, 2 * HOUR]),
             store_timeout: one_of(random, &[SECOND, 5 * SECOND, 5 * SECOND]),
             in_progress_wait: one_of(random, &[0, 0, 2 * SECOND, 10 * SECOND]),
+            poll_interval: one_of(random, &[SECOND, 10 * SECOND]),
             handlers,
             store_faults: one_of(random, &[0, 10, 50, 200]),
             network_faults: one_of(random, &[0, 10, 100]),
@@ -116,6 +131,14 @@ impl Plan {
             plan.handlers.longest = plan.handlers.longest.max(10 * SECOND);
             plan.store_faults = one_of(random, &[100, 200, 400]);
             plan.impatience = 500;
+        }
+        plan.receiver =
+            one_of(random, &[Kind::Deduplicator, Kind::Deduplicator, Kind::Queue, Kind::ExactlyOnce]);
+        if plan.receiver != Kind::Deduplicator {
+            (plan.clock, plan.forgets) = (StoreClock::Server, false);
+        }
+        if plan.receiver == Kind::Queue {
+            plan.one_scope = true;
         }
         plan
     }

@@ -96,6 +96,11 @@ impl Local {
         }
     }
 
+    /// Calls the service, and does not wait for the result.
+    pub fn send(&self, call: Op) {
+        self.emit(Emission::Call(call, oneshot::channel().0));
+    }
+
     pub(crate) fn emit(&self, emission: Emission) {
         let mut outbox = lock(&self.0.outbox);
         outbox.emissions.push((self.now(), emission));

@@ -2,47 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use clerk_webhook_core::Answer;
 use clerk_webhook_core::sender::{
     ATTEMPTS, MIN_DELAY_AFTER_TIMEOUT, RESPONSE_TIMEOUT, RETRY_DELAYS, RETRY_JITTER_PERCENT,
 };
-use clerk_webhook_core::{Answer, Event, Timestamp};
 use clerk_webhook_store::internal::Random;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::history::{Did, End, Key, Log, Millis, Op, Record, What, Why};
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND, one_of};
-use crate::process::{Emission, Local, Process, Return, Unreachable, millis};
-use crate::visit::Visit;
-
-/// The code under test, and the service that its processes share.
-pub trait Receiver: 'static {
-    /// The service.
-    type Service;
-    /// The receiver in a process.
-    type App: Clone + Send + 'static;
-
-    /// Creates the service.
-    fn service(plan: &Plan) -> Self::Service;
-    /// Executes a call. `ahead` says by how much the caller's clock is ahead.
-    fn execute(service: &mut Self::Service, op: &Op, now: Millis, ahead: Millis) -> Did;
-    /// Starts the receiver in a process.
-    fn start(plan: &Plan, local: &Local) -> Self::App;
-    /// Handles a request.
-    fn receive(app: Self::App, event: Event, visit: Visit) -> impl Future<Output = Answer> + Send;
-    /// Returns whether the receiver does something.
-    fn is_active(app: &Self::App) -> bool;
-    /// Shuts down.
-    fn shutdown(app: Self::App, limit: Duration) -> impl Future<Output = ()> + Send;
-    /// Removes old deliveries.
-    fn purge(app: Self::App, retention: Duration) -> impl Future<Output = ()> + Send;
-    /// Forgets a delivery.
-    fn forget(app: Self::App, key: Key) -> impl Future<Output = ()> + Send;
-}
+use crate::process::{Emission, Process, Return, Unreachable, millis};
+use crate::receiver::{Receiver, event};
+use crate::visit::{Shared, Visit};
 
 /// While a process is busy, no other process is driven for longer than this time at once. A request that
 /// results from what another process does can arrive later by this time.
@@ -144,8 +119,7 @@ pub struct Simulation<R: Receiver> {
     calls: HashMap<usize, Call>,
     next_call: usize,
     disabled: Vec<u8>,
-    calm: Arc<AtomicBool>,
-    runs: Arc<AtomicUsize>,
+    shared: Shared,
 }
 
 impl<R: Receiver> Simulation<R> {
@@ -167,8 +141,7 @@ impl<R: Receiver> Simulation<R> {
             calls: HashMap::new(),
             next_call: 0,
             disabled: Vec::new(),
-            calm: Arc::default(),
-            runs: Arc::default(),
+            shared: Shared::default(),
         };
         this.prepare();
         this.work();
@@ -224,7 +197,7 @@ impl<R: Receiver> Simulation<R> {
 
     /// Ends all faults, and resends every message.
     fn recover(&mut self) {
-        self.calm.store(true, Ordering::Relaxed);
+        self.shared.calm.store(true, Ordering::Relaxed);
         self.disabled.clear();
         for process in 0..self.slots.len() {
             self.now = self.now.max(self.slots[process].process.as_ref().map_or(0, |process| process.now));
@@ -366,11 +339,15 @@ impl<R: Receiver> Simulation<R> {
             Action::Execute { call } => self.execute_call(call),
             Action::Return { call, result } => {
                 let Some(mut call_of) = self.calls.remove(&call) else { return };
-                let Some(process) = &self.slots[call_of.process].process else { return };
-                let at = self.now.max(process.now);
                 let failed = result.is_err();
-                if call_of.back.take().is_some_and(|back| back.send(result).is_ok()) {
+                let did = *result.as_ref().unwrap_or(&Did::Refused);
+                let process = self.slots[call_of.process].process.as_ref();
+                let received = call_of.back.take().is_some_and(|back| back.send(result).is_ok());
+                if let (Some(process), true) = (process, received) {
+                    let at = self.now.max(process.now);
                     self.log.add(at, Some(call_of.process), What::Returned { call, failed });
+                } else {
+                    R::unreceived(&mut self.service, did);
                 }
             }
             Action::Restart { process } => {
@@ -408,15 +385,16 @@ impl<R: Receiver> Simulation<R> {
         slot.stopping = false;
         self.log.add(self.now, Some(process), What::Started);
         let random = Random::new(self.plan.seed, 100 + process as u64 + 8 * slot.starts);
-        let plan = &self.plan;
-        slot.process =
-            Some(Process::start(process, self.now, &self.log, random, |local| R::start(plan, &local)));
+        let (plan, service, shared) = (&self.plan, &self.service, &self.shared);
+        let app = |local| R::start(plan, service, &local, shared);
+        slot.process = Some(Process::start(process, self.now, &self.log, random, app));
     }
 
     /// Ends a process, and breaks its connections.
     fn end(&mut self, process: usize, at: Millis, reason: &'static str) {
         let Some(killed) = self.slots[process].process.take() else { return };
         killed.kill();
+        R::disconnected(&mut self.service, Some(process));
         for request in 0..self.requests.len() {
             let it = &mut self.requests[request];
             if it.process == process && !it.done && it.task.take().is_some() {
@@ -427,7 +405,7 @@ impl<R: Receiver> Simulation<R> {
     }
 
     fn disaster(&mut self, process: usize) {
-        if self.calm.load(Ordering::Relaxed) {
+        if self.shared.calm.load(Ordering::Relaxed) {
             return;
         }
         let time =
@@ -451,6 +429,7 @@ impl<R: Receiver> Simulation<R> {
             }
             4 => {
                 self.service_down_until = self.now + time;
+                R::disconnected(&mut self.service, None);
                 self.log.add(self.now, None, What::StoreDown { until: self.now + time });
             }
             _ if self.slots[process].stopping => {}
@@ -535,9 +514,9 @@ impl<R: Receiver> Simulation<R> {
         let key = self.deliveries[self.requests[request].delivery].key;
         self.log.add(self.now.max(it.now), Some(process), What::Arrived { request });
         let (app, handlers) = (it.app.clone(), self.plan.handlers);
-        let (calm, runs) = (Arc::clone(&self.calm), Arc::clone(&self.runs));
+        let shared = self.shared.clone();
         let task = it.spawn(move |local| async move {
-            let visit = Visit { local: local.clone(), request, key, handlers, calm, runs };
+            let visit = Visit { local: local.clone(), request, key, handlers, shared };
             let answer = R::receive(app, event(key), visit).await;
             local.emit(Emission::Answer(request, answer));
         });
@@ -613,6 +592,11 @@ impl<R: Receiver> Simulation<R> {
         let (process, fate, op) = (it.process, it.fate, it.op.clone());
         let unreachable =
             self.service_down_until > self.now || self.slots[process].partitioned_until > self.now;
+        // A server notices a closed connection.
+        let (fate, unreachable) = match op {
+            Op::Rollback(..) => (Fate::Fine, false),
+            _ => (fate, unreachable),
+        };
         let lost = fate == Fate::Lost || (unreachable && call % 2 == 0);
         if fate == Fate::Refused || lost || unreachable {
             self.log.add(self.now, None, What::Executed { call, op, did: Did::Refused });
@@ -622,12 +606,15 @@ impl<R: Receiver> Simulation<R> {
             }
             return;
         }
-        let did = R::execute(&mut self.service, &op, self.now, self.plan.ahead(process));
+        let did = R::execute(&mut self.service, &op, self.now, process);
         self.log.add(self.now, None, What::Executed { call, op, did });
         let at = self.now + self.latency();
         match fate {
-            Fate::LostResult => {}
-            Fate::ErrorAfterwards => self.later(at, Action::Return { call, result: Err(Unreachable) }),
+            Fate::LostResult => R::unreceived(&mut self.service, did),
+            Fate::ErrorAfterwards => {
+                R::unreceived(&mut self.service, did);
+                self.later(at, Action::Return { call, result: Err(Unreachable) });
+            }
             Fate::SlowResult => {
                 let at = at + self.slowness();
                 self.later(at, Action::Return { call, result: Ok(did) });
@@ -662,7 +649,7 @@ impl<R: Receiver> Simulation<R> {
     }
 
     fn chance(&mut self, rate: u64) -> bool {
-        !self.calm.load(Ordering::Relaxed) && self.below(1000) < rate
+        !self.shared.calm.load(Ordering::Relaxed) && self.below(1000) < rate
     }
 
     fn any_process(&mut self) -> usize {
@@ -677,12 +664,4 @@ impl<R: Receiver> Simulation<R> {
         self.number += 1;
         self.actions.insert((at, self.number), action);
     }
-}
-
-/// Returns the event of a message.
-#[must_use]
-pub fn event(key: Key) -> Event {
-    let body = r#"{"data":{"id":"user_1","object":"user"},"type":"simulated.event"}"#;
-    let id = format!("msg_{}", key.message).parse().expect("a message id");
-    Event::from_trusted(id, Timestamp::from_secs(1_800_000_000), body.into()).expect("an event")
 }

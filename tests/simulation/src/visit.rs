@@ -26,11 +26,33 @@ pub struct Visit {
     pub key: Key,
     /// What handlers do.
     pub handlers: Handlers,
+    /// What all processes share.
+    pub shared: Shared,
+}
+
+/// What all processes share.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
     /// Whether nothing fails any more.
     pub calm: Arc<AtomicBool>,
     /// The number of the next run.
     pub runs: Arc<AtomicUsize>,
 }
+
+/// How a handler takes effect, besides the record.
+pub trait TakeEffect: Send + Sync + 'static {
+    /// Takes effect.
+    fn take_effect(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+impl TakeEffect for () {
+    async fn take_effect(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// The error of a handler that asks for a delay.
+pub const ASKED_DELAY: &str = "the simulated handler asks for a delay";
 
 /// What a run does.
 enum Script {
@@ -46,17 +68,17 @@ enum Script {
 
 impl Visit {
     /// Runs a handler.
-    pub async fn handle(self, attempt: u32) -> Result<Handled, Failure> {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+    pub async fn handle(self, attempt: u32, effect: impl TakeEffect) -> Result<Handled, Failure> {
+        let run = self.shared.runs.fetch_add(1, Ordering::Relaxed);
         let (local, request, key) = (self.local.clone(), self.request, self.key);
         local.log(What::RunStarted { run, request, key, attempt });
-        let future = Box::pin(self.script(run));
+        let future = Box::pin(self.script(run, effect));
         Watched { future, run, local, ended: false }.await
     }
 
-    async fn script(self, run: usize) -> Result<Handled, Failure> {
+    async fn script(self, run: usize, effect: impl TakeEffect) -> Result<Handled, Failure> {
         let (local, handlers) = (&self.local, &self.handlers);
-        let calm = self.calm.load(Ordering::Relaxed);
+        let calm = self.shared.calm.load(Ordering::Relaxed);
         let chance = |rate: u64| !calm && local.below(1000) < rate;
         let script = match () {
             () if chance(handlers.panic) => Script::Panic,
@@ -85,9 +107,13 @@ impl Visit {
             local.log(What::Blocked { until: local.now() + time });
             block(Duration::from_millis(time)).await;
         }
+        // Some handlers fail after their effect.
+        if matches!(script, Script::Succeed) || local.below(2) == 0 {
+            effect.take_effect().await?;
+            local.log(What::Effect { run });
+        }
         match script {
             Script::Succeed => {
-                local.log(What::Effect { run });
                 if local.below(4) == 0 {
                     sleep(Duration::from_millis(local.below(20))).await;
                 }
@@ -95,9 +121,7 @@ impl Visit {
             }
             Script::Ignore => Ok(Handled::Ignored),
             Script::Fail => Err(Failure::retry("the simulated handler fails")),
-            Script::FailAfter(delay) => {
-                Err(Failure::retry_after(Duration::from_millis(delay), "the simulated handler fails"))
-            }
+            Script::FailAfter(delay) => Err(Failure::retry_after(Duration::from_millis(delay), ASKED_DELAY)),
             Script::Reject => Err(Failure::abort_message("the simulated handler rejects the message")),
             Script::Disable => Err(Failure::disable_endpoint("the simulated handler disables the endpoint")),
             // Without the message of the panic hook.

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event};
 use clerk_webhook_store::{
-    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, MemoryStore, Owner, Scope, purge,
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, MemoryStore, Owner, purge,
 };
 use tokio::runtime::{Builder, Runtime};
 
+use super::{Receiver, delivery_key, key_of, scope_of};
 use crate::history::{Did, Key, Millis, Op};
 use crate::plan::{DAY, Plan, StoreClock};
 use crate::process::{Local, Unreachable, block, millis};
-use crate::simulation::Receiver;
-use crate::visit::Visit;
+use crate::visit::{Shared, Visit};
 
 /// The receiver with a `Deduplicator`.
 #[derive(Debug)]
@@ -26,20 +26,23 @@ impl Receiver for Leased {
     type App = [Deduplicator<Link>; 2];
 
     fn service(plan: &Plan) -> Service {
-        match plan.clock {
+        match &plan.clock {
             StoreClock::Server => Service::Memory(Box::new(Memory::new())),
-            StoreClock::Clients { .. } => Service::Model(Model::default()),
+            StoreClock::Clients { .. } => {
+                let ahead = (0..plan.processes).map(|process| plan.ahead(process)).collect();
+                Service::Model(Model::default(), ahead)
+            }
         }
     }
 
-    fn execute(service: &mut Service, op: &Op, now: Millis, ahead: Millis) -> Did {
+    fn execute(service: &mut Service, op: &Op, now: Millis, process: usize) -> Did {
         match service {
             Service::Memory(memory) => memory.execute(op, now),
-            Service::Model(model) => model.execute(op, now + ahead),
+            Service::Model(model, ahead) => model.execute(op, now + ahead[process]),
         }
     }
 
-    fn start(plan: &Plan, local: &Local) -> Self::App {
+    fn start(plan: &Plan, _service: &Service, local: &Local, _shared: &Shared) -> Self::App {
         [0, 1].map(|scope| {
             Deduplicator::new(Link(local.clone()))
                 .scope(scope_of(scope))
@@ -51,7 +54,7 @@ impl Receiver for Leased {
     }
 
     async fn receive(app: Self::App, event: Event, visit: Visit) -> Answer {
-        app[usize::from(visit.key.scope)].run(event, move |_, attempt| visit.handle(attempt)).await
+        app[usize::from(visit.key.scope)].run(event, move |_, attempt| visit.handle(attempt, ())).await
     }
 
     fn is_active(app: &Self::App) -> bool {
@@ -127,8 +130,8 @@ impl DeliveryStore for Link {
 pub enum Service {
     /// The real `MemoryStore`.
     Memory(Box<Memory>),
-    /// A model that uses the clocks of its clients.
-    Model(Model),
+    /// A model that uses the clocks of its clients, and by how much they are ahead.
+    Model(Model, Vec<Millis>),
 }
 
 /// A `MemoryStore` in a runtime whose clock shows the virtual time.
@@ -192,6 +195,7 @@ async fn execute(store: &MemoryStore, op: &Op) -> Did {
             Did::Removed(store.forget(&delivery_key(key)).await.is_ok_and(|known| known).into())
         }
         Op::Purge(age) => Did::Removed(store.purge(duration(age), 1000).await.unwrap_or_default()),
+        _ => Did::Refused,
     }
 }
 
@@ -275,6 +279,7 @@ impl Model {
                 self.entries.retain(|_, entry| now < entry.until.saturating_add(age));
                 Did::Removed((before - self.entries.len()) as u64)
             }
+            _ => Did::Refused,
         }
     }
 
@@ -293,18 +298,4 @@ impl Model {
     pub fn forget_old(&mut self, now: Millis) {
         self.entries.retain(|_, entry| now < entry.until + 30 * DAY);
     }
-}
-
-fn scope_of(scope: u8) -> Scope {
-    Scope::new(((b'a' + scope) as char).to_string()).expect("a scope")
-}
-
-fn delivery_key(key: Key) -> DeliveryKey {
-    DeliveryKey::new(scope_of(key.scope), format!("msg_{}", key.message).parse().expect("a message id"))
-}
-
-fn key_of(key: &DeliveryKey) -> Key {
-    let scope = key.scope().as_str().as_bytes()[0] - b'a';
-    let message = key.message_id().as_str().trim_start_matches("msg_").parse().expect("a number");
-    Key { scope, message }
 }

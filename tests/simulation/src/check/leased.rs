@@ -1,0 +1,225 @@
+//! Judges the receiver with a `Deduplicator`.
+
+use std::collections::{HashMap, HashSet};
+
+use clerk_webhook_core::Outcome;
+use clerk_webhook_store::MIN_RETENTION;
+
+use super::{Call, Checker, Run};
+use crate::history::{Did, Key, Millis, Op, Record, RunEnd, What};
+use crate::plan::StoreClock;
+use crate::process::millis;
+use crate::receiver::leased::{Model, State};
+
+impl Checker<'_> {
+    pub(super) fn check_leased(&mut self, records: &[Record]) {
+        self.check_store(records);
+        self.check_runs();
+        if !self.plan.has_wrong_clocks() {
+            self.check_overlaps(|one, other| one.key == other.key);
+        }
+        self.check_answers();
+        self.check_calls();
+    }
+
+    /// The store does what its documentation says, and is asked only for what the documentation allows.
+    fn check_store(&mut self, records: &[Record]) {
+        let mut model = Model::default();
+        let mut completed = HashMap::new();
+        for record in records {
+            let What::Executed { op, did, call } = &record.what else { continue };
+            if *did == Did::Refused {
+                continue;
+            }
+            let now = record.at + self.plan.ahead(self.callers[call]);
+            if self.plan.clock == StoreClock::Server {
+                model.forget_old(now);
+            }
+            if let Op::Purge(age) = op
+                && *age < millis(MIN_RETENTION)
+            {
+                self.violation(record.at, "deliveries younger than seven days were purged");
+            }
+            let owner = if let Did::Acquired { owner, .. } = did { *owner } else { 0 };
+            let expected = model.expect(op, now, owner);
+            if expected != *did && !matches!(op, Op::Purge(_)) {
+                self.violation(
+                    record.at,
+                    format!("{op}: the store returned {did:?} instead of {expected:?}"),
+                );
+            }
+            let keys: HashSet<Key> = completed.keys().copied().chain(op.key()).collect();
+            for key in keys {
+                let is = model.get(key).is_some_and(|entry| entry.state == State::Completed);
+                if is {
+                    completed.entry(key).or_insert(record.at);
+                } else if let Some(since) = completed.remove(&key) {
+                    self.completed.entry(key).or_default().push((since, record.at));
+                }
+            }
+        }
+        for (key, since) in completed {
+            self.completed.entry(key).or_default().push((since, Millis::MAX));
+        }
+    }
+
+    /// Each run belongs to a claim, keeps to its time limit, and ends for a reason.
+    fn check_runs(&mut self) {
+        let mut used = HashSet::new();
+        for index in 0..self.runs.len() {
+            let run = &self.runs[index];
+            let claim = self.calls.iter().enumerate().rev().find(|(number, call)| {
+                let acquired = matches!(call.executed, Some((_, Did::Acquired { attempt, .. })) if attempt == run.attempt);
+                matches!(call.op, Op::Claim(key, _) if key == run.key)
+                    && call.process == run.process
+                    && acquired
+                    && call.returned.is_some_and(|(at, failed)| !failed && at <= run.started)
+                    && !used.contains(number)
+            });
+            let (started, key) = (run.started, run.key);
+            match claim {
+                Some((number, call)) => {
+                    let Some((_, Did::Acquired { owner, .. })) = call.executed else { continue };
+                    let called = call.called;
+                    used.insert(number);
+                    self.runs[index].lease = Some((owner, called));
+                }
+                None => self.violation(started, format!("a handler of {key} runs without a claim")),
+            }
+            let run = &self.runs[index];
+            let limit = run.started + self.plan.handler_timeout;
+            let late = run
+                .polls
+                .iter()
+                .copied()
+                .find(|poll| *poll > limit && !self.is_disturbed(run.process, run.started, *poll));
+            if let Some(poll) = late {
+                self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
+            }
+            let run = &self.runs[index];
+            if let Some((at, RunEnd::Dropped)) = run.ended {
+                let explained = at >= limit
+                    || self.is_killed(run.process, at)
+                    || self.is_stopping(run.process, at)
+                    || self.has_lost_lease(run, at);
+                if !explained {
+                    self.violation(at, format!("a handler of {key} was dropped without a reason"));
+                }
+            }
+            let run = &self.runs[index];
+            if run.ended.is_none() {
+                self.violation(started, format!("a run of {key} never ends"));
+            }
+        }
+    }
+
+    /// An acknowledgment implies an effect, and every other answer has a reason.
+    fn check_answers(&mut self) {
+        for (at, request, answer) in std::mem::take(&mut self.answers) {
+            let Some((key, process, arrived)) = self.arrival(at, request) else { continue };
+            let run = self.runs.iter().find(|run| run.request == request);
+            let end = run.and_then(|run| run.ended).map(|(_, end)| end);
+            let calls = || self.calls_in(process, key, arrived, at);
+            let effect = self.runs.iter().any(|run| run.key == key && run.succeeded(at));
+            let unfounded = answer.status() / 100 == 2 && !effect && end != Some(RunEnd::Ignored);
+            let explained = match answer.outcome() {
+                Outcome::Processed => run.is_some_and(|run| {
+                    let owner = run.lease.map(|(owner, _)| owner);
+                    let completes = |call: &Call| {
+                        matches!(call.op, Op::Complete(_, by) if Some(by) == owner)
+                            && matches!(call.executed, Some((done, Did::Held)) if done <= at)
+                    };
+                    end == Some(RunEnd::Processed) && calls().any(completes)
+                }),
+                Outcome::Duplicate => {
+                    let completed = self.completed.get(&key).into_iter().flatten();
+                    completed.copied().any(|(since, until)| since <= at && arrived <= until)
+                        && self.runs.iter().any(|run| run.key == key && run.succeeded(at))
+                }
+                Outcome::InProgress => calls().any(|call| {
+                    matches!(call.op, Op::Claim(..))
+                        && match (call.executed, call.returned) {
+                            (Some((_, Did::InProgress(left))), Some(_)) => {
+                                let seconds = u32::try_from(left.div_ceil(1000).max(1)).unwrap_or(u32::MAX);
+                                answer.retry_after() == Some(seconds)
+                            }
+                            (Some((_, Did::Acquired { .. })), Some((back, _))) => {
+                                let late = |received: Millis| received - call.called >= self.plan.lease;
+                                late(back) || late(at) && self.is_disturbed(process, call.called, at)
+                            }
+                            _ => false,
+                        }
+                }),
+                Outcome::LeaseLost => run.is_some_and(|run| self.has_lost_lease(run, at)),
+                Outcome::StoreUnavailable => calls().any(|call| !call.succeeded(self.plan.store_timeout)),
+                _ => self.has_common_reason(answer, at, request, process),
+            };
+            if unfounded {
+                self.violation(at, format!("request {request} of {key} was acknowledged without an effect"));
+            }
+            if !explained {
+                let outcome = answer.outcome();
+                self.violation(
+                    at,
+                    format!("no reason for the answer {outcome} to request {request} of {key}"),
+                );
+            }
+        }
+    }
+
+    /// A lease is completed after its handler has succeeded, and released after any other end, immediately.
+    fn check_calls(&mut self) {
+        for index in 0..self.runs.len() {
+            let run = &self.runs[index];
+            let (Some((owner, _)), Some((ended, end))) = (run.lease, run.ended) else { continue };
+            let ends: Vec<_> = self
+                .calls
+                .iter()
+                .filter(|call| call.process == run.process && call.op.owner() == Some(owner))
+                .filter(|call| matches!(call.op, Op::Complete(..) | Op::Release(..)))
+                .map(|call| (call.called, matches!(call.op, Op::Complete(..))))
+                .collect();
+            let (key, process) = (run.key, run.process);
+            for (called, completes) in &ends {
+                if *called < ended {
+                    self.violation(*called, format!("the lease of {key} was ended before its handler"));
+                }
+                if *completes != (end == RunEnd::Processed) {
+                    let what = if *completes { "completed" } else { "released" };
+                    self.violation(*called, format!("{key} was {what} after its handler ended: {end:?}"));
+                }
+            }
+            let first = ends.first().map(|(called, _)| *called);
+            let prompt = match first {
+                Some(first) => first <= ended || self.is_disturbed(process, ended, first),
+                None => self.is_killed_after(process, ended),
+            };
+            if !prompt {
+                self.violation(ended, format!("the lease of {key} was not ended when its handler had ended"));
+            }
+        }
+    }
+
+    /// Returns whether the process lost a run's lease, for a reason, before `at`.
+    fn has_lost_lease(&self, run: &Run, at: Millis) -> bool {
+        let Some((owner, claimed)) = run.lease else { return false };
+        let calls = || {
+            self.calls.iter().filter(|call| {
+                call.process == run.process && call.op.owner() == Some(owner) && call.called <= at
+            })
+        };
+        if calls().any(|call| matches!(call.executed, Some((_, Did::Lost)))) {
+            return true;
+        }
+        let renewed = calls()
+            .filter(|call| matches!(call.op, Op::Renew(..)) && call.succeeded(self.plan.store_timeout))
+            .map(|call| call.called)
+            .max();
+        let ended = run.ended.map_or(at, |(ended, _)| ended);
+        let expired = renewed.unwrap_or(claimed) + self.plan.lease <= ended;
+        let renewals_failed =
+            calls().any(|call| matches!(call.op, Op::Renew(..)) && !call.succeeded(self.plan.store_timeout));
+        let late_claim = run.started - claimed >= self.plan.lease / 3;
+        expired && (renewals_failed || late_claim || self.is_disturbed(run.process, claimed, ended))
+    }
+}

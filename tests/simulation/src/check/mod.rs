@@ -1,0 +1,275 @@
+//! Judges a history. The checker knows the documentation of the library, and nothing of its code.
+
+mod leased;
+mod queue;
+mod transaction;
+
+use std::collections::{HashMap, HashSet};
+
+use clerk_webhook_core::{Answer, Outcome};
+
+use crate::history::{Clock, Did, Key, Millis, Op, Record, RunEnd, What};
+use crate::plan::{Kind, Plan};
+
+#[derive(Debug, Default)]
+struct Request {
+    key: Option<Key>,
+    process: usize,
+    arrived: Option<Millis>,
+}
+
+#[derive(Debug)]
+struct Run {
+    key: Key,
+    request: usize,
+    process: usize,
+    attempt: u32,
+    started: Millis,
+    polls: Vec<Millis>,
+    effect: Option<Millis>,
+    ended: Option<(Millis, RunEnd)>,
+    /// The owner of its lease, and the time of the claim.
+    lease: Option<(u128, Millis)>,
+}
+
+impl Run {
+    /// Returns whether it took effect, and succeeded until then.
+    fn succeeded(&self, at: Millis) -> bool {
+        self.effect.is_some() && matches!(self.ended, Some((ended, RunEnd::Processed)) if ended <= at)
+    }
+}
+
+#[derive(Debug)]
+struct Call {
+    process: usize,
+    op: Op,
+    called: Millis,
+    executed: Option<(Millis, Did)>,
+    returned: Option<(Millis, bool)>,
+}
+
+impl Call {
+    /// Returns whether the caller got the result within `limit`.
+    fn succeeded(&self, limit: Millis) -> bool {
+        self.returned.is_some_and(|(at, failed)| !failed && at - self.called < limit)
+    }
+}
+
+/// The history, sorted by what it is about.
+struct Checker<'a> {
+    plan: &'a Plan,
+    requests: HashMap<usize, Request>,
+    answers: Vec<(Millis, usize, Answer)>,
+    runs: Vec<Run>,
+    calls: Vec<Call>,
+    /// The process of each call.
+    callers: HashMap<usize, usize>,
+    /// The time at which each process was killed or had stopped, and was asked to stop.
+    killed: Vec<Vec<Millis>>,
+    stopping: Vec<Vec<Millis>>,
+    /// When none of a process's tasks could run.
+    disturbed: Vec<Vec<(Millis, Millis)>>,
+    /// When a delivery was completed.
+    completed: HashMap<Key, Vec<(Millis, Millis)>>,
+    forgotten: Vec<(Millis, Key)>,
+    violations: Vec<String>,
+}
+
+/// Returns what was wrong.
+#[must_use]
+pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
+    let mut checker = Checker::new(plan, records);
+    match plan.receiver {
+        Kind::Deduplicator => checker.check_leased(records),
+        Kind::Queue => checker.check_queue(records),
+        Kind::ExactlyOnce => checker.check_transactions(),
+    }
+    checker.check_deliveries(records);
+    checker.violations
+}
+
+impl<'a> Checker<'a> {
+    fn new(plan: &'a Plan, records: &[Record]) -> Self {
+        let per_process = || vec![Vec::new(); plan.processes];
+        let mut this = Self {
+            plan,
+            requests: HashMap::new(),
+            answers: Vec::new(),
+            runs: Vec::new(),
+            calls: Vec::new(),
+            callers: HashMap::new(),
+            killed: per_process(),
+            stopping: per_process(),
+            disturbed: vec![Vec::new(); plan.processes],
+            completed: HashMap::new(),
+            forgotten: Vec::new(),
+            violations: Vec::new(),
+        };
+        let mut calls = HashMap::new();
+        // The numbers of runs are not in the order of time.
+        let mut runs = HashMap::new();
+        for record in records {
+            let (at, process) = (record.at, record.process.unwrap_or_default());
+            match &record.what {
+                What::Send { request, key, to, .. } => {
+                    let it = this.requests.entry(*request).or_default();
+                    (it.key, it.process) = (Some(*key), *to);
+                }
+                What::Arrived { request } => {
+                    this.requests.entry(*request).or_default().arrived = Some(at);
+                }
+                What::Answered { request, answer } => this.answers.push((at, *request, *answer)),
+                What::RunStarted { run, request, key, attempt } => {
+                    runs.insert(*run, this.runs.len());
+                    this.runs.push(Run {
+                        key: *key,
+                        request: *request,
+                        process,
+                        attempt: *attempt,
+                        started: at,
+                        polls: Vec::new(),
+                        effect: None,
+                        ended: None,
+                        lease: None,
+                    });
+                }
+                What::Polled { run } => this.runs[runs[run]].polls.push(at),
+                What::Effect { run } => this.runs[runs[run]].effect = Some(at),
+                What::RunEnded { run, end } => this.runs[runs[run]].ended = Some((at, *end)),
+                What::Called { call, op } => {
+                    this.callers.insert(*call, process);
+                    calls.insert(*call, this.calls.len());
+                    this.calls.push(Call {
+                        process,
+                        op: op.clone(),
+                        called: at,
+                        executed: None,
+                        returned: None,
+                    });
+                }
+                What::Executed { call, op, did } => {
+                    this.calls[calls[call]].executed = Some((at, *did));
+                    if let (Op::Forget(key), Did::Removed(1)) = (op, did) {
+                        this.forgotten.push((at, *key));
+                    }
+                }
+                What::Returned { call, failed } => this.calls[calls[call]].returned = Some((at, *failed)),
+                What::Crashed | What::Stopped => this.killed[process].push(at),
+                What::Stopping => this.stopping[process].push(at),
+                What::Paused { until } | What::Blocked { until } => {
+                    this.disturbed[process].push((at, *until))
+                }
+                _ => {}
+            }
+        }
+        this
+    }
+
+    fn violation(&mut self, at: Millis, what: impl Into<String>) {
+        self.violations.push(format!("{}: {}", Clock(at), what.into()));
+    }
+
+    /// At most one run of the same thing makes progress at a time.
+    fn check_overlaps(&mut self, same: impl Fn(&Run, &Run) -> bool) {
+        for one in 0..self.runs.len() {
+            for other in 0..self.runs.len() {
+                let (run, later) = (&self.runs[one], &self.runs[other]);
+                if !same(run, later) || (later.started, other) <= (run.started, one) {
+                    continue;
+                }
+                let from = run.started.saturating_sub(self.plan.store_timeout);
+                let forgotten = self
+                    .forgotten
+                    .iter()
+                    .any(|(at, key)| *key == run.key && (from..=later.started).contains(at));
+                let overlap = run.polls.iter().copied().find(|poll| *poll > later.started);
+                if let (Some(poll), false) = (overlap, forgotten) {
+                    let (key, other) = (run.key, later.key);
+                    self.violation(poll, format!("a handler of {key} runs beside a later one of {other}"));
+                }
+            }
+        }
+    }
+
+    /// Returns whether an answer has a reason that does not depend on the receiver.
+    fn has_common_reason(&self, answer: Answer, at: Millis, request: usize, process: usize) -> bool {
+        let run = self.runs.iter().find(|run| run.request == request);
+        let end = run.and_then(|run| run.ended).map(|(_, end)| end);
+        match answer.outcome() {
+            Outcome::Ignored => end == Some(RunEnd::Ignored),
+            Outcome::HandlerTimeout => run.is_some_and(|run| {
+                run.ended.is_some_and(|(end, _)| end - run.started >= self.plan.handler_timeout)
+            }),
+            Outcome::Failed => {
+                matches!(end, Some(RunEnd::Failed | RunEnd::Panicked)) || self.is_stopping(process, at)
+            }
+            Outcome::Rejected | Outcome::Disabled => end == Some(RunEnd::Rejected),
+            _ => false,
+        }
+    }
+
+    /// Returns the key, the process and the time of the arrival of a request.
+    fn arrival(&mut self, at: Millis, request: usize) -> Option<(Key, usize, Millis)> {
+        let arrival = self.requests.get(&request).and_then(|it| Some((it.key?, it.process, it.arrived?)));
+        if arrival.is_none() {
+            self.violation(at, format!("request {request} was answered before it arrived"));
+        }
+        arrival
+    }
+
+    /// Returns the calls of a process about a key in a period.
+    fn calls_in(&self, process: usize, key: Key, from: Millis, to: Millis) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter(move |call| {
+            call.process == process && call.op.key() == Some(key) && (from..=to).contains(&call.called)
+        })
+    }
+
+    /// Every delivery ends, and after the recovery every message can be delivered.
+    fn check_deliveries(&mut self, records: &[Record]) {
+        let mut sent = HashSet::new();
+        let mut ended = HashSet::new();
+        let mut calm = None;
+        let mut resent = HashMap::new();
+        for record in records {
+            match &record.what {
+                What::Calm => calm = Some(record.at),
+                What::Send { request, key, endpoint, .. } => {
+                    sent.insert((*key, *endpoint));
+                    if calm.is_some() {
+                        resent.insert(*request, (record.at, *key));
+                    }
+                }
+                What::Ended { key, endpoint, .. } => {
+                    ended.insert((*key, *endpoint));
+                }
+                What::Received { request, answer } if answer.status() / 100 == 2 => {
+                    resent.remove(request);
+                }
+                _ => {}
+            }
+        }
+        for (key, endpoint) in sent.difference(&ended) {
+            self.violations.push(format!("{key} at endpoint {endpoint} never ends"));
+        }
+        for (at, key) in resent.into_values() {
+            self.violation(at, format!("{key} cannot be delivered although nothing fails any more"));
+        }
+    }
+
+    fn is_disturbed(&self, process: usize, from: Millis, to: Millis) -> bool {
+        self.disturbed[process].iter().any(|(began, ended)| *began <= to && from <= *ended)
+    }
+
+    fn is_killed(&self, process: usize, at: Millis) -> bool {
+        self.killed[process].contains(&at)
+    }
+
+    fn is_killed_after(&self, process: usize, at: Millis) -> bool {
+        self.killed[process].iter().any(|killed| *killed >= at)
+    }
+
+    fn is_stopping(&self, process: usize, at: Millis) -> bool {
+        let stopping = self.stopping[process].iter().copied().filter(|since| *since <= at).max();
+        stopping.is_some_and(|since| !self.killed[process].iter().any(|killed| (since..at).contains(killed)))
+    }
+}

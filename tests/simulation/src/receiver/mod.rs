@@ -1,0 +1,72 @@
+//! The receivers under test, and the services that their processes share.
+
+pub mod leased;
+pub mod queued;
+pub mod transactional;
+
+use std::future::Future;
+use std::time::Duration;
+
+use clerk_webhook_core::{Answer, Event, Timestamp};
+use clerk_webhook_store::{DeliveryKey, Scope};
+
+use crate::history::{Did, Key, Millis, Op};
+use crate::plan::Plan;
+use crate::process::Local;
+use crate::visit::{Shared, Visit};
+
+/// The code under test, and the service that its processes share.
+pub trait Receiver: 'static {
+    /// The service.
+    type Service;
+    /// The receiver in a process.
+    type App: Clone + Send + 'static;
+
+    /// Creates the service.
+    fn service(plan: &Plan) -> Self::Service;
+    /// Executes a call of a process.
+    fn execute(service: &mut Self::Service, op: &Op, now: Millis, process: usize) -> Did;
+    /// Cleans up after a process that has ended, or after all if the service has restarted.
+    fn disconnected(_service: &mut Self::Service, _process: Option<usize>) {}
+    /// Cleans up after a call whose result nobody received.
+    fn unreceived(_service: &mut Self::Service, _did: Did) {}
+    /// Starts the receiver in a process.
+    fn start(plan: &Plan, service: &Self::Service, local: &Local, shared: &Shared) -> Self::App;
+    /// Handles a request.
+    fn receive(app: Self::App, event: Event, visit: Visit) -> impl Future<Output = Answer> + Send;
+    /// Returns whether the receiver has something to do.
+    fn is_active(app: &Self::App) -> bool;
+    /// Shuts down.
+    fn shutdown(app: Self::App, limit: Duration) -> impl Future<Output = ()> + Send;
+    /// Removes old deliveries.
+    fn purge(_app: Self::App, _retention: Duration) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+    /// Forgets a delivery.
+    fn forget(_app: Self::App, _key: Key) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// Returns the event of a message. Every second message is about the same object.
+#[must_use]
+pub fn event(key: Key) -> Event {
+    let body =
+        format!(r#"{{"data":{{"id":"user_{}","object":"user"}},"type":"simulated.event"}}"#, key.message % 2);
+    let id = format!("msg_{}", key.message).parse().expect("a message id");
+    Event::from_trusted(id, Timestamp::from_secs(1_800_000_000), body.into()).expect("an event")
+}
+
+pub(crate) fn scope_of(scope: u8) -> Scope {
+    Scope::new(((b'a' + scope) as char).to_string()).expect("a scope")
+}
+
+pub(crate) fn delivery_key(key: Key) -> DeliveryKey {
+    DeliveryKey::new(scope_of(key.scope), format!("msg_{}", key.message).parse().expect("a message id"))
+}
+
+pub(crate) fn key_of(key: &DeliveryKey) -> Key {
+    let scope = key.scope().as_str().as_bytes()[0] - b'a';
+    let message = key.message_id().as_str().trim_start_matches("msg_").parse().expect("a number");
+    Key { scope, message }
+}
