@@ -177,7 +177,7 @@ impl<'a> Checker<'a> {
                 if !same(run, later) || (later.started, other) <= (run.started, one) {
                     continue;
                 }
-                let from = run.started.saturating_sub(self.plan.store_timeout);
+                let from = run.lease.map_or(run.started, |(_, claimed)| claimed);
                 let forgotten = self
                     .forgotten
                     .iter()
