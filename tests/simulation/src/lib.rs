@@ -34,10 +34,10 @@ pub struct Report {
     pub violations: Vec<String>,
     /// The number of attempts.
     pub requests: usize,
-    /// The days between the first attempt and the end of each delivery, summed up.
+    /// The number of deliveries, multiplied by the simulated days.
     pub delivery_days: f64,
-    /// The simulated days.
-    pub days: f64,
+    /// The days between the first attempt and the end of each delivery, summed up.
+    pub waiting_days: f64,
 }
 
 /// Simulates a seed, and judges what happened.
@@ -54,15 +54,15 @@ pub fn simulate(seed: u64) -> Report {
             violations: check::check(&plan, &outcome.records),
             records: outcome.records,
             requests: outcome.requests,
-            delivery_days: outcome.delivery_time as f64 / plan::DAY as f64,
-            days: outcome.ended as f64 / plan::DAY as f64,
+            delivery_days: (outcome.deliveries as u64 * outcome.ended) as f64 / plan::DAY as f64,
+            waiting_days: outcome.waiting as f64 / plan::DAY as f64,
         },
         Err(_) => Report {
             records: Vec::new(),
             violations: vec!["the simulation panicked".to_owned()],
             requests: 0,
             delivery_days: 0.0,
-            days: 0.0,
+            waiting_days: 0.0,
         },
     }
 }

@@ -57,13 +57,13 @@ fn one(seed: u64) -> ExitCode {
 
 fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
     let (began, began_cpu) = (Instant::now(), processor_time());
-    let (mut simulated, mut requests, mut delivery_days, mut days) = (0_u64, 0, 0.0, 0.0);
+    let (mut simulated, mut requests, mut delivery_days, mut waiting_days) = (0_u64, 0, 0.0, 0.0);
     for seed in seeds {
         let report = simulate(seed);
         simulated += 1;
         requests += report.requests;
         delivery_days += report.delivery_days;
-        days += report.days;
+        waiting_days += report.waiting_days;
         if !report.violations.is_empty() {
             println!("seed {seed} failed after {simulated} seeds:");
             for violation in &report.violations {
@@ -81,8 +81,8 @@ fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
         .unwrap_or(began.elapsed())
         .as_secs_f64();
     println!(
-        "{simulated} seeds passed: {requests} attempts in {days:.0} simulated days, {delivery_days:.0} days of \
-         waiting deliveries"
+        "{simulated} seeds passed: {requests} attempts in {delivery_days:.0} delivery-days, in {waiting_days:.0} of which \
+         a delivery waited for its next attempt"
     );
     println!(
         "{seconds:.1} s of processor time: {:.0} seeds, {:.0} attempts and {:.0} delivery-days per second",

@@ -96,7 +96,9 @@ pub struct Outcome {
     /// What happened.
     pub records: Vec<Record>,
     /// The time between the first attempt and the end of each delivery, summed up.
-    pub delivery_time: Millis,
+    pub waiting: Millis,
+    /// The number of deliveries.
+    pub deliveries: usize,
     /// The number of attempts.
     pub requests: usize,
     /// The virtual time at the end.
@@ -147,7 +149,7 @@ impl<R: Receiver> Simulation<R> {
         this.work();
         this.recover();
         this.work();
-        let delivery_time =
+        let waiting =
             this.deliveries.iter().filter_map(|delivery| delivery.ended?.checked_sub(delivery.began?)).sum();
         for slot in &mut this.slots {
             if let Some(process) = slot.process.take() {
@@ -155,7 +157,7 @@ impl<R: Receiver> Simulation<R> {
             }
         }
         let (requests, ended) = (this.requests.len(), this.now);
-        Outcome { records: this.log.take(), delivery_time, requests, ended }
+        Outcome { records: this.log.take(), waiting, deliveries: this.deliveries.len(), requests, ended }
     }
 
     fn prepare(&mut self) {

@@ -1,5 +1,7 @@
 //! Simulates a fixed number of seeds.
 
+use clerk_webhook_tests_simulation::history::What;
+use clerk_webhook_tests_simulation::plan::{Kind, Plan};
 use clerk_webhook_tests_simulation::simulate;
 
 #[test]
@@ -11,4 +13,50 @@ fn no_seed_breaks_a_promise() {
             "{violations:#?}\nreplay: cargo run --release -p clerk-webhook-tests-simulation -- --seed {seed}"
         );
     }
+}
+
+#[test]
+fn a_seed_determines_what_happens() {
+    let story = |seed| simulate(seed).records.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for seed in 1000..1010 {
+        let (first, second) = (story(seed), story(seed));
+        for (first, second) in first.iter().zip(&second) {
+            assert_eq!(first, second, "seed {seed}");
+        }
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
+
+/// Checks that the seeds reach what the checker judges.
+#[test]
+fn the_seeds_contain_every_kind_of_fault() {
+    let mut seen = [0; 12];
+    let mut receivers = [false; 3];
+    for seed in 0..60 {
+        receivers[match Plan::new(seed).receiver {
+            Kind::Deduplicator => 0,
+            Kind::Queue => 1,
+            Kind::ExactlyOnce => 2,
+        }] = true;
+        for record in simulate(seed).records {
+            let kind = match record.what {
+                What::Broken { .. } => 0,
+                What::HungUp { .. } => 1,
+                What::Blocked { .. } => 2,
+                What::Crashed => 3,
+                What::Paused { .. } => 4,
+                What::Stopping => 5,
+                What::Stopped => 6,
+                What::Partitioned { .. } => 7,
+                What::StoreDown { .. } => 8,
+                What::Returned { failed: true, .. } => 9,
+                What::Calm => 10,
+                What::Effect { .. } => 11,
+                _ => continue,
+            };
+            seen[kind] += 1;
+        }
+    }
+    assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
+    assert_eq!(receivers, [true; 3]);
 }
