@@ -26,6 +26,8 @@ git ls-files -z --cached --others --exclude-standard |
 cd "$copy"
 # Cargo cannot distinguish the copied packages from the original ones, so the copy needs another target folder.
 export CARGO_TARGET_DIR=$root/target/mutations/target
+# Each patch changes a few functions.
+export CARGO_INCREMENTAL=1
 test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
 # Optimized, because some patches need thousands of seeds.

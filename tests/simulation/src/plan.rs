@@ -108,7 +108,7 @@ impl Plan {
             handler_timeout: one_of(random, &[2 * SECOND, 12 * SECOND, 12 * SECOND, 10 * MINUTE, 2 * HOUR]),
             store_timeout: one_of(random, &[SECOND, 5 * SECOND, 5 * SECOND]),
             in_progress_wait: one_of(random, &[0, 0, 2 * SECOND, 10 * SECOND]),
-            poll_interval: one_of(random, &[SECOND, 10 * SECOND]),
+            poll_interval: one_of(random, &[SECOND, 10 * SECOND, MINUTE, MINUTE]),
             handlers,
             store_faults: one_of(random, &[0, 10, 50, 200]),
             network_faults: one_of(random, &[0, 10, 100]),
@@ -139,6 +139,8 @@ impl Plan {
         }
         if plan.receiver == Kind::Queue {
             plan.one_scope = true;
+            // The worker's own limit.
+            plan.store_timeout = 5 * SECOND;
         }
         plan
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use clerk_webhook_core::Outcome;
 use clerk_webhook_store::MIN_RETENTION;
 
-use super::{Call, Checker, Run};
+use super::{Call, Checker};
 use crate::history::{Did, Key, Millis, Op, Record, RunEnd, What};
 use crate::plan::StoreClock;
 use crate::process::millis;
@@ -14,7 +14,6 @@ use crate::receiver::leased::{Model, State};
 impl Checker<'_> {
     pub(super) fn check_leased(&mut self, records: &[Record]) {
         self.check_store(records);
-        self.check_runs();
         if !self.plan.has_wrong_clocks() {
             self.check_overlaps(|one, other| one.key == other.key);
         }
@@ -60,56 +59,6 @@ impl Checker<'_> {
         }
         for (key, since) in completed {
             self.completed.entry(key).or_default().push((since, Millis::MAX));
-        }
-    }
-
-    /// Each run belongs to a claim, keeps to its time limit, and ends for a reason.
-    fn check_runs(&mut self) {
-        let mut used = HashSet::new();
-        for index in 0..self.runs.len() {
-            let run = &self.runs[index];
-            let claim = self.calls.iter().enumerate().rev().find(|(number, call)| {
-                let acquired = matches!(call.executed, Some((_, Did::Acquired { attempt, .. })) if attempt == run.attempt);
-                matches!(call.op, Op::Claim(key, _) if key == run.key)
-                    && call.process == run.process
-                    && acquired
-                    && call.returned.is_some_and(|(at, failed)| !failed && at <= run.started)
-                    && !used.contains(number)
-            });
-            let (started, key) = (run.started, run.key);
-            match claim {
-                Some((number, call)) => {
-                    let Some((_, Did::Acquired { owner, .. })) = call.executed else { continue };
-                    let called = call.called;
-                    used.insert(number);
-                    self.runs[index].lease = Some((owner, called));
-                }
-                None => self.violation(started, format!("a handler of {key} runs without a claim")),
-            }
-            let run = &self.runs[index];
-            let limit = run.started + self.plan.handler_timeout;
-            let late = run
-                .polls
-                .iter()
-                .copied()
-                .find(|poll| *poll > limit && !self.is_disturbed(run.process, run.started, *poll));
-            if let Some(poll) = late {
-                self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
-            }
-            let run = &self.runs[index];
-            if let Some((at, RunEnd::Dropped)) = run.ended {
-                let explained = at >= limit
-                    || self.is_killed(run.process, at)
-                    || self.is_stopping(run.process, at)
-                    || self.has_lost_lease(run, at);
-                if !explained {
-                    self.violation(at, format!("a handler of {key} was dropped without a reason"));
-                }
-            }
-            let run = &self.runs[index];
-            if run.ended.is_none() {
-                self.violation(started, format!("a run of {key} never ends"));
-            }
         }
     }
 
@@ -198,28 +147,5 @@ impl Checker<'_> {
                 self.violation(ended, format!("the lease of {key} was not ended when its handler had ended"));
             }
         }
-    }
-
-    /// Returns whether the process lost a run's lease, for a reason, before `at`.
-    fn has_lost_lease(&self, run: &Run, at: Millis) -> bool {
-        let Some((owner, claimed)) = run.lease else { return false };
-        let calls = || {
-            self.calls.iter().filter(|call| {
-                call.process == run.process && call.op.owner() == Some(owner) && call.called <= at
-            })
-        };
-        if calls().any(|call| matches!(call.executed, Some((_, Did::Lost)))) {
-            return true;
-        }
-        let renewed = calls()
-            .filter(|call| matches!(call.op, Op::Renew(..)) && call.succeeded(self.plan.store_timeout))
-            .map(|call| call.called)
-            .max();
-        let ended = run.ended.map_or(at, |(ended, _)| ended);
-        let expired = renewed.unwrap_or(claimed) + self.plan.lease <= ended;
-        let renewals_failed =
-            calls().any(|call| matches!(call.op, Op::Renew(..)) && !call.succeeded(self.plan.store_timeout));
-        let late_claim = run.started - claimed >= self.plan.lease / 3;
-        expired && (renewals_failed || late_claim || self.is_disturbed(run.process, claimed, ended))
     }
 }

@@ -79,6 +79,7 @@ struct Checker<'a> {
 #[must_use]
 pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
     let mut checker = Checker::new(plan, records);
+    checker.check_runs();
     match plan.receiver {
         Kind::Deduplicator => checker.check_leased(records),
         Kind::Queue => checker.check_queue(records),
@@ -169,6 +170,56 @@ impl<'a> Checker<'a> {
         self.violations.push(format!("{}: {}", Clock(at), what.into()));
     }
 
+    /// Each run belongs to a claim, keeps to its time limit, and ends for a reason.
+    fn check_runs(&mut self) {
+        let mut used = HashSet::new();
+        for index in 0..self.runs.len() {
+            let run = &self.runs[index];
+            let claim = self.calls.iter().enumerate().rev().find_map(|(number, call)| {
+                let (key, attempt, owner) = match call.executed? {
+                    (_, Did::Acquired { attempt, owner }) => (call.op.key()?, attempt, owner),
+                    (_, Did::Taken { key, attempt, owner }) => (key, attempt, owner),
+                    _ => return None,
+                };
+                let received = call.returned.is_some_and(|(at, failed)| !failed && at <= run.started);
+                let matches = (key, attempt, call.process) == (run.key, run.attempt, run.process);
+                (matches && received && !used.contains(&number)).then_some((number, owner, call.called))
+            });
+            let (started, key) = (run.started, run.key);
+            match claim {
+                Some((number, owner, called)) => {
+                    used.insert(number);
+                    self.runs[index].lease = Some((owner, called));
+                }
+                None => self.violation(started, format!("a handler of {key} runs without a claim")),
+            }
+            let run = &self.runs[index];
+            let limit = run.started + self.plan.handler_timeout;
+            let late = run
+                .polls
+                .iter()
+                .copied()
+                .find(|poll| *poll > limit && !self.is_disturbed(run.process, run.started, *poll));
+            if let Some(poll) = late {
+                self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
+            }
+            let run = &self.runs[index];
+            if let Some((at, RunEnd::Dropped)) = run.ended {
+                let explained = at >= limit
+                    || self.is_killed(run.process, at)
+                    || self.is_stopping(run.process, at)
+                    || self.has_lost_lease(run, at);
+                if !explained {
+                    self.violation(at, format!("a handler of {key} was dropped without a reason"));
+                }
+            }
+            let run = &self.runs[index];
+            if run.ended.is_none() {
+                self.violation(started, format!("a run of {key} never ends"));
+            }
+        }
+    }
+
     /// At most one run of the same thing makes progress at a time.
     fn check_overlaps(&mut self, same: impl Fn(&Run, &Run) -> bool) {
         for one in 0..self.runs.len() {
@@ -222,6 +273,29 @@ impl<'a> Checker<'a> {
         self.calls.iter().filter(move |call| {
             call.process == process && call.op.key() == Some(key) && (from..=to).contains(&call.called)
         })
+    }
+
+    /// Returns whether the process lost a run's lease, for a reason, before `at`.
+    fn has_lost_lease(&self, run: &Run, at: Millis) -> bool {
+        let Some((owner, claimed)) = run.lease else { return false };
+        let calls = || {
+            self.calls.iter().filter(|call| {
+                call.process == run.process && call.op.owner() == Some(owner) && call.called <= at
+            })
+        };
+        if calls().any(|call| matches!(call.executed, Some((_, Did::Lost)))) {
+            return true;
+        }
+        let renewed = calls()
+            .filter(|call| matches!(call.op, Op::Renew(..)) && call.succeeded(self.plan.store_timeout))
+            .map(|call| call.called)
+            .max();
+        let ended = run.ended.map_or(at, |(ended, _)| ended);
+        let expired = renewed.unwrap_or(claimed) + self.plan.lease <= ended;
+        let renewals_failed =
+            calls().any(|call| matches!(call.op, Op::Renew(..)) && !call.succeeded(self.plan.store_timeout));
+        let late_claim = run.started - claimed >= self.plan.lease / 3;
+        expired && (renewals_failed || late_claim || self.is_disturbed(run.process, claimed, ended))
     }
 
     /// Every delivery ends, and after the recovery every message can be delivered.

@@ -54,13 +54,13 @@ impl Checker<'_> {
     fn check_jobs(&mut self, records: &[Record]) {
         let mut jobs: HashMap<Key, Job> = HashMap::new();
         let mut last: HashMap<Key, u32> = HashMap::new();
-        let mut owners: HashMap<u128, (Key, u32)> = HashMap::new();
+        let mut attempts: HashMap<u128, u32> = HashMap::new();
         for record in records {
             let What::Executed { op, did, .. } = &record.what else { continue };
             match (op, did) {
                 (Op::Enqueue(key), Did::New) => drop(jobs.insert(*key, Job::Open)),
-                (_, Did::Taken { key, owner, attempt, .. }) => {
-                    owners.insert(*owner, (*key, *attempt));
+                (_, Did::Taken { key, owner, attempt }) => {
+                    attempts.insert(*owner, *attempt);
                     last.insert(*key, *attempt);
                     if jobs.get(key) != Some(&Job::Open) {
                         self.violation(record.at, format!("{key} was taken after it had ended"));
@@ -89,10 +89,8 @@ impl Checker<'_> {
             let call = &self.calls[index];
             let (at, op) = (call.called, call.op.clone());
             let Some(owner) = op.owner() else { continue };
-            let Some((key, attempt)) = owners.get(&owner).copied() else { continue };
-            let run = self.runs.iter().rev().find(|run| {
-                run.key == key && run.attempt == attempt && run.process == call.process && run.started <= at
-            });
+            let Some(attempt) = attempts.get(&owner).copied() else { continue };
+            let run = self.runs.iter().find(|run| run.lease.is_some_and(|(of, _)| of == owner));
             let ended = run.and_then(|run| run.ended).filter(|(ended, _)| *ended <= at).map(|(_, end)| end);
             let wrong = match op {
                 Op::Complete(..) => !matches!(ended, Some(RunEnd::Processed | RunEnd::Ignored)),
