@@ -4,7 +4,7 @@
 //! handlers do, and which processes crash, pause and restart. The simulation runs the real code of the
 //! libraries, with the real MemoryStore as the store. A checker then judges the history.
 //!
-//! Each process has a Tokio runtime of its own whose clock is paused, so that a process can stop while time
+//! Each process has its own Tokio runtime, whose clock is paused, so that a process can stop while time
 //! goes on for the others. The simulation drives one process at a time to the next moment at which anything can
 //! happen, so it needs milliseconds for a day.
 

@@ -1,4 +1,4 @@
-//! A process of the receiver: a Tokio runtime of its own, with its own paused clock.
+//! A process of the receiver: its own Tokio runtime, with its own paused clock.
 //!
 //! The simulation drives one process at a time, up to a moment. While a process is not driven, none of its
 //! tasks runs, as in a process that the operating system has paused.

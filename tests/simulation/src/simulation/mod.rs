@@ -1,23 +1,24 @@
 //! The world around the processes: the sender, the network, the service, and what goes wrong.
 
+mod faults;
+mod sender;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clerk_webhook_core::Answer;
-use clerk_webhook_core::sender::{
-    ATTEMPTS, MIN_DELAY_AFTER_TIMEOUT, RESPONSE_TIMEOUT, RETRY_DELAYS, RETRY_JITTER_PERCENT,
-};
 use clerk_webhook_store::internal::Random;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use crate::history::{Did, End, Key, Log, Millis, Op, Record, What, Why};
+use self::faults::{Call, Fate};
+use self::sender::{Delivery, Request};
+use crate::history::{Did, Key, Log, Millis, Record, What, Why};
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND, one_of};
-use crate::process::{Emission, Process, Return, Unreachable, millis};
-use crate::receiver::{Receiver, event};
-use crate::visit::{Shared, Visit};
+use crate::process::{Emission, Process, Unreachable};
+use crate::receiver::Receiver;
+use crate::visit::Shared;
 
 /// While a process is busy, no other process is driven for longer than this time at once. A request that
 /// results from what another process does can arrive later by this time.
@@ -37,50 +38,6 @@ enum Action {
     Disaster { process: usize },
     Purge { process: usize },
     Forget { process: usize, key: Key },
-}
-
-struct Delivery {
-    key: Key,
-    endpoint: u8,
-    attempt: usize,
-    /// Changes when the scheduled attempts are canceled.
-    generation: u32,
-    began: Option<Millis>,
-    ended: Option<Millis>,
-}
-
-struct Request {
-    delivery: usize,
-    generation: u32,
-    why: Why,
-    process: usize,
-    sent: Millis,
-    /// Whether the sender knows the result.
-    done: bool,
-    respond: bool,
-    task: Option<AbortHandle>,
-}
-
-struct Call {
-    process: usize,
-    op: Op,
-    back: Option<Return>,
-    fate: Fate,
-}
-
-/// What happens to a call.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Fine,
-    /// The caller gets an error, before or after the service executes the call.
-    Refused,
-    ErrorAfterwards,
-    /// The caller gets no result.
-    Lost,
-    LostResult,
-    /// The call or its result takes very long.
-    Slow,
-    SlowResult,
 }
 
 struct Slot<A> {
@@ -404,246 +361,6 @@ impl<R: Receiver> Simulation<R> {
                 self.later(at + delay, Action::Break { request, reason });
             }
         }
-    }
-
-    fn disaster(&mut self, process: usize) {
-        if self.shared.calm.load(Ordering::Relaxed) {
-            return;
-        }
-        let time =
-            one_of(&mut self.random, &[200, 2 * SECOND, 20 * SECOND, 2 * MINUTE, 10 * MINUTE, 3 * HOUR]);
-        let time = 1 + self.below(time);
-        let Some(it) = &mut self.slots[process].process else { return };
-        let at = self.now.max(it.now);
-        match self.random.below(6) {
-            0 | 1 => {
-                self.log.add(at, Some(process), What::Crashed);
-                self.end(process, at, "the connection was reset");
-                self.later(at + time, Action::Restart { process });
-            }
-            2 => {
-                self.log.add(at, Some(process), What::Paused { until: at + time });
-                it.pause(at + time - it.now);
-            }
-            3 => {
-                self.slots[process].partitioned_until = at + time;
-                self.log.add(at, Some(process), What::Partitioned { until: at + time });
-            }
-            4 => {
-                self.service_down_until = self.now + time;
-                R::disconnected(&mut self.service, None);
-                self.log.add(self.now, None, What::StoreDown { until: self.now + time });
-            }
-            _ if self.slots[process].stopping => {}
-            _ => {
-                self.log.add(at, Some(process), What::Stopping);
-                self.slots[process].stopping = true;
-                self.catch_up(process);
-                let Some(it) = &self.slots[process].process else { return };
-                let app = it.app.clone();
-                it.spawn(move |local| async move {
-                    R::shutdown(app, Duration::from_millis(time.min(MINUTE))).await;
-                    local.emit(Emission::Stopped);
-                });
-            }
-        }
-    }
-
-    fn send(&mut self, delivery: usize, generation: u32, why: Why) {
-        let it = &mut self.deliveries[delivery];
-        if why != Why::Resend && it.generation != generation {
-            return;
-        }
-        if self.disabled.contains(&it.endpoint) {
-            self.ended(delivery, End::Aborted);
-            return;
-        }
-        if why == Why::Scheduled {
-            it.attempt += 1;
-        }
-        it.began.get_or_insert(self.now);
-        let (key, endpoint, attempt, generation) = (it.key, it.endpoint, it.attempt, it.generation);
-        let (request, process) = (self.requests.len(), self.any_process());
-        self.requests.push(Request {
-            delivery,
-            generation,
-            why,
-            process,
-            sent: self.now,
-            done: false,
-            respond: true,
-            task: None,
-        });
-        self.log.add(self.now, None, What::Send { request, key, endpoint, attempt, why, to: process });
-        self.later(self.now + millis(RESPONSE_TIMEOUT), Action::HangUp { request });
-        let at = self.now + self.latency();
-        if self.chance(self.plan.network_faults) {
-            match self.below(4) {
-                // The request is lost.
-                0 => {}
-                // The response is lost.
-                1 => self.later(at, Action::Arrive { request, respond: false }),
-                // The connection breaks early or late.
-                _ => {
-                    self.later(at, Action::Arrive { request, respond: true });
-                    let time = one_of(&mut self.random, &[2, 900, 14 * SECOND]);
-                    let at = at + self.below(time);
-                    self.later(at, Action::Break { request, reason: "the connection broke" });
-                    self.later(at, Action::Close { request });
-                }
-            }
-        } else {
-            self.later(at, Action::Arrive { request, respond: true });
-        }
-        if why != Why::Resend && self.chance(self.plan.impatience) {
-            let at = self.now + self.below(20 * SECOND);
-            self.later(at, Action::Send { delivery, generation, why: Why::Resend });
-        }
-        if self.chance(self.plan.disasters) {
-            let (at, process) = (self.now + self.below(20 * SECOND), self.any_process());
-            self.later(at, Action::Disaster { process });
-        }
-    }
-
-    fn arrive(&mut self, request: usize, respond: bool) {
-        let process = self.requests[request].process;
-        self.catch_up(process);
-        let slot = &self.slots[process];
-        let Some(it) = slot.process.as_ref().filter(|_| !slot.stopping) else {
-            self.later(self.now, Action::Break { request, reason: "the connection was refused" });
-            return;
-        };
-        let key = self.deliveries[self.requests[request].delivery].key;
-        self.log.add(self.now.max(it.now), Some(process), What::Arrived { request });
-        let (app, handlers) = (it.app.clone(), self.plan.handlers);
-        let shared = self.shared.clone();
-        let task = it.spawn(move |local| async move {
-            let visit = Visit { local: local.clone(), request, key, handlers, shared };
-            let answer = R::receive(app, event(key), visit).await;
-            local.emit(Emission::Answer(request, answer));
-        });
-        self.requests[request].task = Some(task);
-        self.requests[request].respond = respond;
-    }
-
-    fn receive(&mut self, request: usize, answer: Answer) {
-        if self.requests[request].done {
-            return;
-        }
-        self.log.add(self.now, None, What::Received { request, answer });
-        let delivery = self.requests[request].delivery;
-        if answer.status() / 100 == 2 {
-            self.requests[request].done = true;
-            self.ended(delivery, End::Acknowledged);
-        } else if answer.delivery_control().is_some() {
-            self.requests[request].done = true;
-            if answer.delivery_control() == Some("disable") {
-                let endpoint = self.deliveries[delivery].endpoint;
-                self.disabled.push(endpoint);
-            }
-            self.ended(delivery, End::Aborted);
-        } else {
-            self.failed(request, None, answer.retry_after(), false);
-        }
-    }
-
-    /// Schedules what follows a failed attempt.
-    fn failed(&mut self, request: usize, broken: Option<bool>, retry_after: Option<u32>, timed_out: bool) {
-        let it = &mut self.requests[request];
-        it.done = true;
-        let (delivery, why, generation) = (it.delivery, it.why, it.generation);
-        if why == Why::Resend {
-            self.ended(delivery, End::ResendFailed);
-            return;
-        }
-        if generation != self.deliveries[delivery].generation {
-            return;
-        }
-        if broken == Some(true) && why != Why::Instant {
-            self.later(self.now + 1, Action::Send { delivery, generation, why: Why::Instant });
-            return;
-        }
-        let attempt = self.deliveries[delivery].attempt;
-        if attempt >= ATTEMPTS {
-            self.ended(delivery, End::Exhausted);
-            return;
-        }
-        let mut delay = RETRY_DELAYS[attempt - 1];
-        if let Some(seconds) = retry_after {
-            delay = Duration::from_secs(seconds.into()).clamp(delay, delay * 2);
-        }
-        if timed_out {
-            delay = delay.max(MIN_DELAY_AFTER_TIMEOUT);
-        }
-        let jitter = u64::from(RETRY_JITTER_PERCENT);
-        let percent = 100 - jitter + self.below(2 * jitter + 1);
-        let at = self.now + millis(delay) * percent / 100;
-        self.later(at, Action::Send { delivery, generation, why: Why::Scheduled });
-    }
-
-    fn ended(&mut self, delivery: usize, end: End) {
-        let it = &mut self.deliveries[delivery];
-        it.generation += 1;
-        it.ended.get_or_insert(self.now);
-        let (key, endpoint) = (it.key, it.endpoint);
-        self.log.add(self.now, None, What::Ended { key, endpoint, end });
-    }
-
-    fn execute_call(&mut self, call: usize) {
-        let Some(it) = self.calls.get(&call) else { return };
-        let (process, fate, op) = (it.process, it.fate, it.op.clone());
-        let unreachable =
-            self.service_down_until > self.now || self.slots[process].partitioned_until > self.now;
-        // A server notices a closed connection.
-        let (fate, unreachable) = match op {
-            Op::Rollback(..) => (Fate::Fine, false),
-            _ => (fate, unreachable),
-        };
-        let lost = fate == Fate::Lost || (unreachable && call % 2 == 0);
-        if fate == Fate::Refused || lost || unreachable {
-            self.log.add(self.now, None, What::Executed { call, op, did: Did::Refused });
-            if !lost {
-                let at = self.now + self.latency();
-                self.later(at, Action::Return { call, result: Err(Unreachable) });
-            }
-            return;
-        }
-        let did = R::execute(&mut self.service, &op, self.now, process);
-        self.log.add(self.now, None, What::Executed { call, op, did });
-        let at = self.now + self.latency();
-        match fate {
-            Fate::LostResult => R::unreceived(&mut self.service, did),
-            Fate::ErrorAfterwards => {
-                R::unreceived(&mut self.service, did);
-                self.later(at, Action::Return { call, result: Err(Unreachable) });
-            }
-            Fate::SlowResult => {
-                let at = at + self.slowness();
-                self.later(at, Action::Return { call, result: Ok(did) });
-            }
-            _ => self.later(at, Action::Return { call, result: Ok(did) }),
-        }
-    }
-
-    fn fate(&mut self) -> Fate {
-        if !self.chance(self.plan.store_faults) {
-            return Fate::Fine;
-        }
-        let fates = [
-            Fate::Refused,
-            Fate::ErrorAfterwards,
-            Fate::Lost,
-            Fate::LostResult,
-            Fate::Slow,
-            Fate::SlowResult,
-        ];
-        one_of(&mut self.random, &fates)
-    }
-
-    /// Returns a delay that can be longer than a lease.
-    fn slowness(&mut self) -> Millis {
-        let limit = one_of(&mut self.random, &[SECOND, 10 * SECOND, self.plan.lease * 2]);
-        self.below(limit)
     }
 
     fn latency(&mut self) -> Millis {
