@@ -30,8 +30,7 @@ export CARGO_TARGET_DIR=$root/target/mutations/target
 export CARGO_INCREMENTAL=1
 test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
-# Optimized, because some patches need thousands of seeds.
-simulate=(cargo run --quiet --locked --release -p clerk-webhook-tests-simulation -- --seeds 10000)
+simulate=(cargo run --quiet --locked -p clerk-webhook-tests-simulation -- --seeds 10000)
 
 survivors=()
 for patch in "${patches[@]}"; do
@@ -44,7 +43,7 @@ for patch in "${patches[@]}"; do
             run=("${test_sync[@]}" --no-fail-fast -- "${filters[@]}")
             ;;
         *)
-            cargo build --quiet --locked --release -p clerk-webhook-tests-simulation
+            cargo build --quiet --locked -p clerk-webhook-tests-simulation
             run=("${simulate[@]}")
             ;;
     esac

@@ -71,6 +71,8 @@ pub struct Handlers {
     pub ignore: u64,
     pub block: u64,
     pub hang: u64,
+    /// How many times a run waits.
+    pub steps: u64,
     /// The longest duration of a run.
     pub longest: Millis,
 }
@@ -94,6 +96,7 @@ impl Plan {
             ignore: one_of(random, &[0, 0, 20]),
             block: one_of(random, &[0, 0, 50]),
             hang: one_of(random, &[0, 0, 50]),
+            steps: 4,
             longest: one_of(random, &[SECOND, 10 * SECOND, 10 * SECOND, 2 * MINUTE, 3 * HOUR]),
         };
         let mut plan = Self {
@@ -131,6 +134,8 @@ impl Plan {
             plan.handlers.longest = plan.handlers.longest.max(10 * SECOND);
             plan.store_faults = one_of(random, &[100, 200, 400]);
             plan.impatience = 500;
+            plan.disasters = plan.disasters.max(200);
+            plan.handlers.steps = 30;
         }
         plan.receiver =
             one_of(random, &[Kind::Deduplicator, Kind::Deduplicator, Kind::Queue, Kind::ExactlyOnce]);

@@ -98,8 +98,8 @@ impl Visit {
         };
         if time > 0 {
             // Several steps, so that the handler is polled in between.
-            for _ in 0..4 {
-                sleep(Duration::from_millis(time / 4 + 1)).await;
+            for _ in 0..handlers.steps {
+                sleep(Duration::from_millis(time / handlers.steps + 1)).await;
             }
         }
         if chance(handlers.block) {

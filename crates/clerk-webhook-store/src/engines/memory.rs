@@ -462,6 +462,16 @@ mod tests {
         check(&deliveries);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_expires_in_the_time_of_a_paused_clock() {
+        let (store, key) = (MemoryStore::new(), key(1));
+        let _first = claimed(store.claim(&key, LEASE).await);
+        tokio::time::advance(LEASE - Duration::from_millis(1)).await;
+        assert!(matches!(store.claim(&key, LEASE).await, Ok(Claim::InProgress { .. })));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(claimed(store.claim(&key, LEASE).await).attempt(), 2);
+    }
+
     #[test]
     fn works_after_a_panic_that_poisoned_the_lock() {
         let store = MemoryStore::new();
