@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Checks that the property tests of the sync and the simulation detect broken rules.
 #
-# The script applies one patch of crates/clerk-webhook-sync/tests/mutations/ or tests/simulation/mutations/ at a time to a
-# copy of the working tree. The property tests or the tests of imports, or the simulation, must then fail. Arguments
-# select patches by name, without the extension. The default is all patches.
+# The script applies one patch at a time to a copy of the working tree. With a patch of
+# crates/clerk-webhook-sync/tests/mutations/, the property tests or the tests of imports must fail. With a patch of
+# tests/simulation/mutations/, the exploration of states or the simulation of 10,000 seeds must fail. Arguments select
+# patches by name, without the extension. The default is all patches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,10 @@ export CARGO_TARGET_DIR=$root/target/mutations/target
 export CARGO_INCREMENTAL=1
 test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
-simulate=(cargo run --quiet --locked -p clerk-webhook-tests-simulation -- --seeds 10000)
+simulate() {
+    cargo test --quiet --locked -p clerk-webhook-tests-simulation --test states &&
+        cargo run --quiet --locked -p clerk-webhook-tests-simulation -- --seeds 10000
+}
 
 survivors=()
 for patch in "${patches[@]}"; do
@@ -43,8 +47,8 @@ for patch in "${patches[@]}"; do
             run=("${test_sync[@]}" --no-fail-fast -- "${filters[@]}")
             ;;
         *)
-            cargo build --quiet --locked -p clerk-webhook-tests-simulation
-            run=("${simulate[@]}")
+            cargo build --quiet --locked -p clerk-webhook-tests-simulation --bins --tests
+            run=(simulate)
             ;;
     esac
     if "${run[@]}" > "$log" 2>&1; then
