@@ -27,7 +27,7 @@ impl Receiver for Leased {
 
     fn service(plan: &Plan) -> Service {
         match &plan.clock {
-            StoreClock::Server => Service::Memory(Box::new(Memory::new())),
+            StoreClock::Server => Service::Memory(Box::default()),
             StoreClock::Clients { .. } => {
                 let ahead = (0..plan.processes).map(|process| plan.ahead(process)).collect();
                 Service::Model(Model::default(), ahead)

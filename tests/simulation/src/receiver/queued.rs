@@ -1,7 +1,6 @@
 //! The receiver with a queue and workers.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,8 +85,8 @@ impl Receiver for Queued {
         App { link, worker, open: Arc::clone(&service.open) }
     }
 
-    fn receive(app: App, event: Event, _visit: Visit) -> impl Future<Output = Answer> + Send {
-        async move { app.link.answer(event).await }
+    async fn receive(app: App, event: Event, _visit: Visit) -> Answer {
+        app.link.answer(event).await
     }
 
     fn is_active(app: &App) -> bool {

@@ -42,7 +42,7 @@ impl<R: Receiver> Simulation<R> {
             Op::Rollback(..) => (Fate::Fine, false),
             _ => (fate, unreachable),
         };
-        let lost = fate == Fate::Lost || (unreachable && call % 2 == 0);
+        let lost = fate == Fate::Lost || (unreachable && call.is_multiple_of(2));
         if fate == Fate::Refused || lost || unreachable {
             self.log.add(self.now, None, What::Executed { call, op, did: Did::Refused });
             if !lost {

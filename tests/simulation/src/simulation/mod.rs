@@ -289,7 +289,7 @@ impl<R: Receiver> Simulation<R> {
             Action::Close { request } => {
                 // Some servers drop the handler of a closed connection, and others do not.
                 if let Some(task) = self.requests[request].task.take()
-                    && request % 4 != 0
+                    && !request.is_multiple_of(4)
                 {
                     task.abort();
                 }
