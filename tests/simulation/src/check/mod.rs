@@ -286,14 +286,17 @@ impl<'a> Checker<'a> {
         if calls().any(|call| matches!(call.executed, Some((_, Did::Lost)))) {
             return true;
         }
-        let renewed = calls()
-            .filter(|call| matches!(call.op, Op::Renew(..)) && call.succeeded(self.plan.store_timeout))
-            .map(|call| call.called)
-            .max();
+        let (mut deadline, mut renewals_failed) = (claimed + self.plan.lease, false);
+        for call in calls().filter(|call| matches!(call.op, Op::Renew(..))) {
+            // A result that arrives after the lease has expired is too late.
+            if call.succeeded(self.plan.store_timeout) && call.returned.is_some_and(|(at, _)| at < deadline) {
+                deadline = call.called + self.plan.lease;
+            } else {
+                renewals_failed = true;
+            }
+        }
         let ended = run.ended.map_or(at, |(ended, _)| ended);
-        let expired = renewed.unwrap_or(claimed) + self.plan.lease <= ended;
-        let renewals_failed =
-            calls().any(|call| matches!(call.op, Op::Renew(..)) && !call.succeeded(self.plan.store_timeout));
+        let expired = deadline <= ended;
         let late_claim = run.started - claimed >= self.plan.lease / 3;
         expired && (renewals_failed || late_claim || self.is_disturbed(run.process, claimed, ended))
     }
