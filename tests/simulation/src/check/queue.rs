@@ -99,9 +99,7 @@ impl Checker<'_> {
                     _ => attempt < MAX_ATTEMPTS,
                 },
                 Op::Retry(_, _, after) => {
-                    after > LONGEST_DELAY
-                        || run.is_none()
-                        || matches!(ended, Some(RunEnd::Ignored | RunEnd::Rejected))
+                    after > LONGEST_DELAY || run.is_none() || ended == Some(RunEnd::Rejected)
                 }
                 Op::GiveBack(..) => {
                     matches!(
