@@ -204,6 +204,13 @@ impl<'a> Checker<'a> {
                 self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
             }
             let run = &self.runs[index];
+            if let Some(poll) = run.polls.iter().copied().find(|poll| self.knows_lease_lost(run, *poll)) {
+                self.violation(
+                    poll,
+                    format!("a handler of {key} runs although its lease is known to be lost"),
+                );
+            }
+            let run = &self.runs[index];
             if let Some((at, RunEnd::Dropped)) = run.ended {
                 let explained = at >= limit
                     || self.is_killed(run.process, at)
@@ -272,6 +279,16 @@ impl<'a> Checker<'a> {
     fn calls_in(&self, process: usize, key: Key, from: Millis, to: Millis) -> impl Iterator<Item = &Call> {
         self.calls.iter().filter(move |call| {
             call.process == process && call.op.key() == Some(key) && (from..=to).contains(&call.called)
+        })
+    }
+
+    /// Returns whether a renewal has told the process before `at` that a run's lease is lost.
+    fn knows_lease_lost(&self, run: &Run, at: Millis) -> bool {
+        self.calls.iter().any(|call| {
+            matches!((&call.op, call.executed), (Op::Renew(..), Some((_, Did::Lost))))
+                && call.process == run.process
+                && call.op.owner() == run.lease.map(|(owner, _)| owner)
+                && call.returned.is_some_and(|(returned, failed)| !failed && returned < at)
         })
     }
 
