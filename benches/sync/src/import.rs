@@ -16,6 +16,9 @@ use crate::databases::{File, Place, Schema, Usage};
 use crate::people::People;
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge};
 
+/// The instance of the API.
+const INSTANCE: &str = "ins_1";
+
 /// The number of users on a page.
 const PAGE: u64 = 500;
 
@@ -63,7 +66,7 @@ impl Api {
         let uri = request.uri();
         let body = match uri.path() {
             path if path.ends_with("/instance") => {
-                r#"{"id":"ins_1","environment_type":"production"}"#.to_owned()
+                format!(r#"{{"id":"{INSTANCE}","environment_type":"production"}}"#)
             }
             path if path.ends_with("/users/count") => format!(r#"{{"total_count":{}}}"#, self.users),
             path if path.ends_with("/users") => self.page(uri.query().unwrap_or_default())?,
@@ -129,10 +132,12 @@ async fn measure<DB: SyncDatabase>(sync: &ClerkSync<DB>, users: u64) -> Fallible
 
     let api = Api { people: Arc::clone(&people), users, nanos: Arc::default() };
     let client = api.client()?;
+    // The tables contain only users of events, which the API does not know, so an import would refuse to start.
+    let import = sync.clone().instance_id(INSTANCE);
     let options = || BackfillOptions::default().resources([Resource::Users]);
     let before = resident()?;
     let began = Instant::now();
-    let report = sync.backfill(&client, options()).await?;
+    let report = import.backfill(&client, options()).await?;
     let elapsed = began.elapsed().saturating_sub(Duration::from_nanos(api.nanos.load(Ordering::Relaxed)));
     let after = resident()?;
     let inserted = report.table(Resource::Users).map_or(0, |table| table.inserted);
@@ -148,7 +153,7 @@ async fn measure<DB: SyncDatabase>(sync: &ClerkSync<DB>, users: u64) -> Fallible
     // The same users with a later version, so that every row is written.
     let newer = Arc::new(People::new()?.later());
     let again = Api { people: newer, users: users.min(100_000), nanos: Arc::default() };
-    sync.backfill(&again.client()?, options().restart(true)).await?;
+    import.backfill(&again.client()?, options().restart(true)).await?;
     is_over.store(true, Ordering::Relaxed);
     let with = p99(delivering.await??);
     Ok(Measured {
