@@ -34,7 +34,7 @@ cp Cargo.lock "$copy"
 cd "$copy"
 
 # Not `--locked`, because the lock file also contains the examples and tests. The versions stay the same.
-# The wrapper is that of the step "clippy and tests".
+# The step "clippy and tests" uses the same wrapper.
 CLIPPY_ARGS=-Dwarnings cargo build --quiet --config "build.rustc-workspace-wrapper='clippy-driver'" \
     -p clerk-webhook-cli --no-default-features
 # Without a feature, the command says how to add it.
