@@ -16,9 +16,12 @@ libraries=()
 for crate in crates/*; do
     [ ! -f "$crate/src/lib.rs" ] || libraries+=("$crate")
 done
-# Together with the command, which has no public API, so that Cargo checks their dependencies once.
+# Both commands select the same packages, so that Cargo checks their dependencies once. Without JSON for the command,
+# because its program has the same name as the facade.
+packages=("${libraries[@]/#crates\//--package=}" --package=clerk-webhook-cli)
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --all-features "${packages[@]}" --bins
 RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-D warnings -Z unstable-options --output-format json" \
-    cargo doc --quiet --locked --no-deps --all-features "${libraries[@]/#crates\//--package=}" --package=clerk-webhook-cli
+    cargo doc --quiet --locked --no-deps --all-features "${packages[@]}" --lib
 
 # Removes redundant lines: the methods of trait implementations, the auto traits that nearly every type has (a lost one
 # is listed as `impl !Send`), and internals of the compiler and of macros.
