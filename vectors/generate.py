@@ -335,7 +335,7 @@ rule("message-id", "recommended", """
 """)
 case("id_with_full_stop", HEADER, id="msg.1")
 case("id_that_contains_the_timestamp", HEADER, id=f"{ID}.{NOW}", signature=sign(f"{NOW}.".encode() + BODY),
-     note="an attacker moves the beginning of a signed body into the id: the sender signed the body 1700000000.{...}")
+     note="an attacker moves the signed timestamp into the id: the sender signed the body 1700000000.{...}")
 case("id_with_space", HEADER, id="msg a")
 case("id_with_tab", HEADER, id="msg\ta")
 case("id_with_byte_outside_ascii", HEADER, id="msg_\xe9")

@@ -1,4 +1,4 @@
-//! Readiness: whether this version can use the tables now.
+//! Readiness: whether this crate can use the tables now.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::sync::{ClerkSync, SchemaVersion};
 const LIMIT: Duration = Duration::from_secs(1);
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Checks that the database answers within 1 s, and that its tables are not older than this version needs.
+    /// Checks that the database answers within 1 s, and that the tables are not older than this crate needs.
     ///
     /// Use it for the readiness probe of your application:
     ///
@@ -60,7 +60,7 @@ pub enum NotReady {
     },
     /// The database cannot be read.
     Database(sqlx::Error),
-    /// The tables are missing, or older than this version needs.
+    /// The tables are missing (version 0), or older than this crate needs.
     OldTables(SchemaVersion),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for NotReady {
             Self::Database(_) => f.write_str("the database cannot be read"),
             Self::OldTables(SchemaVersion { found, needed }) => write!(
                 f,
-                "the tables are at version {found}, and this version needs {needed}. Run `ClerkSync::migrate()`"
+                "the tables have version {found}, and this crate needs version {needed}. Call `ClerkSync::migrate()`"
             ),
         }
     }

@@ -28,7 +28,7 @@ pub enum SweepEvent<'a> {
     Progress {
         /// Which of the two is running.
         kind: SweepKind,
-        /// The numbers of the page's table, since the start.
+        /// The numbers of the page's table since the start of the sweep.
         progress: &'a Progress,
     },
     /// The import or the comparison has ended.
@@ -36,8 +36,9 @@ pub enum SweepEvent<'a> {
     Ended {
         /// Which of the two has ended.
         kind: SweepKind,
-        /// The report, or why the run is not complete. With [`ImportError::AlreadyRunning`] and [`ImportError::LeaseLost`],
-        /// another process is sweeping. With [`ImportError::Stopped`], this process is stopping.
+        /// The report, or the error that ended the run. Three errors need no alert:
+        /// [`ImportError::AlreadyRunning`] and [`ImportError::LeaseLost`], because another process is sweeping, and
+        /// [`ImportError::Stopped`], because this process is stopping.
         result: Result<&'a Report, &'a ImportError>,
     },
 }

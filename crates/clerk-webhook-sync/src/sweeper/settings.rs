@@ -11,11 +11,10 @@ use crate::sync::ClerkSync;
 
 pub(super) type Observer = Arc<dyn Fn(&SweepEvent<'_>) + Send + Sync>;
 
-/// Imports the objects that Clerk holds if no import has completed, and then compares the tables with them by
-/// schedule.
+/// Imports Clerk's objects once, and then compares the tables with Clerk by schedule.
 ///
-/// Spawn it once in each process that may sweep. Any number of processes can share the tables: one of them sweeps
-/// at a time, and the others wait.
+/// A *sweep* is an import or a comparison. Spawn the sweeper once in each process that may sweep. Any number of
+/// processes can share the tables: only one of them sweeps at a time, and the others wait.
 ///
 /// ```
 /// use clerk_webhook_sync::{BackendApi, ClerkSync, Sweeper};
@@ -34,13 +33,13 @@ pub(super) type Observer = Arc<dyn Fn(&SweepEvent<'_>) + Send + Sync>;
 ///
 /// - It imports as [`ClerkSync::backfill`] does, unless the tables remember a complete import of any process.
 /// - It compares and repairs as [`ClerkSync::reconcile`] does, an [interval](Self::every) after the last import or
-///   comparison of any process, but not in the first 10 minutes of this process, unless the interval is shorter. A
-///   restart neither causes nor prevents a comparison.
+///   comparison of any process, but not in the first 10 minutes of this process, unless the interval is shorter. So a
+///   restart does not cause a comparison. It can delay one that is due.
 /// - If Clerk or the database fails, it tries again after 30 s. Each further failure doubles the delay, up to 1 h.
-/// - If a run refuses to continue, to protect the tables, it imports no more, and the next comparison is an
-///   interval later. [`ImportError::is_refusal`](crate::ImportError::is_refusal) lists the reasons.
+/// - If a run refuses to continue, to protect the tables, this sweeper imports no more, and the next comparison is
+///   an interval later. [`ImportError::is_refusal`](crate::ImportError::is_refusal) lists the reasons.
 /// - If another process owns the lease of the tables, it waits until that process is done. If that process was
-///   killed, its lease ends after 15 s.
+///   killed, its lease ends after 15 s, and the sweeper continues within 20 s.
 ///
 /// It writes a log line for each start, end and failure, and every 10 s during a sweep (`tracing` feature).
 #[must_use]

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CHANNEL", help_heading = "Database")]
     notify: Option<String>,
 
-    /// Refuse other Clerk instances than this id [default: the secret key's instance]
+    /// Ignore events of other Clerk instances, and refuse their secret keys [default: the secret key's instance]
     #[arg(long, value_name = "ID", help_heading = "Clerk")]
     instance: Option<String>,
 

@@ -40,8 +40,8 @@ const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTE
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
 /// What to do about an invalid URL of a collector.
-const ADVICE: &str =
-    "use http:// or https:// without a user name and password, such as http://127.0.0.1:4318";
+const ADVICE: &str = "use http:// or https:// without a user name and password, such as http://127.0.0.1:4318. Put \
+     credentials into OTEL_EXPORTER_OTLP_HEADERS";
 
 /// How long a request to the collector may take.
 const REQUEST: Duration = Duration::from_secs(10);
