@@ -123,11 +123,13 @@ pub mod internal {
     #[cfg(feature = "conformance")]
     pub use crate::conformance::random::{Random, seed};
     #[cfg(feature = "postgres")]
+    pub use crate::engines::postgres::commit::commit as commit_postgres;
+    #[cfg(feature = "postgres")]
     pub use crate::engines::postgres::pooler::{Mode, execute, fetch, refuse};
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub use crate::engines::sql::detach::DetachOnDrop;
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub use crate::engines::sql::{Confirming, advise, millis, state_of};
+    pub use crate::engines::sql::{Committing, advise, millis, state_of};
     #[cfg(feature = "sqlite")]
     pub use crate::engines::sqlite::connection::{acquire as acquire_sqlite, begin as begin_sqlite};
     #[cfg(feature = "sqlite")]

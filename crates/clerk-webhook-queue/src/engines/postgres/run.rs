@@ -26,7 +26,7 @@ const MAX_TYPE: usize = 255;
 
 /// How many times a statement is tried that conflicts with another transaction, which happens only above the
 /// `read committed` isolation level.
-const TRIES: u32 = 8;
+const TRIES: u32 = 64;
 
 impl PostgresQueue {
     /// Runs a statement, and returns all of its rows.

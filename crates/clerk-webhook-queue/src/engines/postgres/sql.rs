@@ -205,12 +205,8 @@ ended AS (
        FROM job WHERE record.scope = job.scope AND record.message_id = job.message_id
      RETURNING 1),
 <remove>
-SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM removed) AS removed";
-
-/// Finds the mark of a transaction before its commit.
-pub(super) const CONFIRM: &str = "\
-SELECT 1 FROM clerk_webhook_queue
- WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 1";
+SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM removed) AS removed,
+       pg_catalog.txid_current() AS transaction_id";
 
 pub(super) const RETRY: &str = "\
 WITH <patience>,

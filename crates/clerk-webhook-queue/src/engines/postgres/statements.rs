@@ -97,7 +97,6 @@ statements! {
     complete_in: sql::COMPLETE_IN,
     lock_object: sql::LOCK_OBJECT,
     mark: sql::MARK,
-    confirm: sql::CONFIRM,
     retry: sql::RETRY,
     give_back: sql::GIVE_BACK,
     bury: sql::BURY,

@@ -1,6 +1,6 @@
 //! Transactions that also mark a job as done.
 
-use clerk_webhook_store::internal::millis;
+use clerk_webhook_store::internal::{commit_postgres, millis};
 use clerk_webhook_store::{DeliveryTransaction, Lease};
 use sqlx::{Postgres, Row as _};
 
@@ -52,18 +52,14 @@ impl PostgresQueue {
         let Some(row) = lock.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let object: Option<String> = row.try_get("object_id")?;
         let mark = of_lease(&self.statements.mark, &lease).persistent(keeps);
-        if ended(&mark.fetch_all(&mut *transaction).await?)? == 0 {
+        let marked = mark.fetch_all(&mut *transaction).await?;
+        if ended(&marked)? == 0 {
             return Ok(None);
         }
-        let (confirm, message_id) =
-            (of_lease(&self.statements.confirm, &lease).persistent(keeps), lease.key().message_id().clone());
-        let queue = self.clone();
-        // If a statement in a transaction has failed, Postgres responds to COMMIT with a rollback, and sqlx
-        // reports success. The confirmation fails in that case.
+        let id = marked.first().ok_or(sqlx::Error::RowNotFound)?.try_get("transaction_id")?;
+        let (queue, message_id) = (self.clone(), lease.key().message_id().clone());
         let transaction = DeliveryTransaction::new(transaction, lease.attempt())
-            .confirmed_by(move |connection| {
-                Box::pin(async move { confirm.fetch_one(connection).await.map(drop) })
-            })
+            .committed_by(move |connection| Box::pin(commit_postgres(connection, id)))
             .followed_by(move || Box::pin(async move { queue.wake(&message_id, object).await }));
         Ok(Some(transaction))
     }

@@ -1,5 +1,6 @@
 //! The store in Postgres.
 
+pub(crate) mod commit;
 pub(crate) mod pooler;
 mod statements;
 
@@ -7,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _, SqlStr};
 
@@ -21,6 +22,7 @@ use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
 use crate::store::transaction::{Begin, TransactionalStore};
 
+use self::commit::commit;
 use self::pooler::Mode;
 use self::statements::Statements;
 
@@ -78,7 +80,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The store then runs every statement unnamed and inside a transaction. This works with poolers in
 /// transaction mode and in session mode, and leaves no prepared statement on the server. It costs extra round
 /// trips: a claim and a completion take four instead of one, a duplicate takes eight instead of two, and a
-/// transaction from [`begin`](TransactionalStore::begin) takes three more.
+/// transaction from [`begin`](TransactionalStore::begin) takes two more.
 ///
 /// If the pool has a statement cache and [`migrate`](Self::migrate) detects such a pooler, it returns an
 /// error that names the setting. Call `migrate` every time the application starts, even if you manage
@@ -286,10 +288,10 @@ impl PostgresStore {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
                         let transaction = DeliveryTransaction::new(transaction, attempt::<_, i32>(row)?);
-                        let (this, key) = (self.clone(), key.clone());
-                        return Ok(Begin::Acquired(transaction.confirmed_by(move |connection| {
-                            Box::pin(async move { this.confirm(key, owner, connection).await })
-                        })));
+                        let id = row.try_get("transaction_id")?;
+                        return Ok(Begin::Acquired(
+                            transaction.committed_by(move |connection| Box::pin(commit(connection, id))),
+                        ));
                     }
                 }
                 Err(error) => {
@@ -315,22 +317,6 @@ impl PostgresStore {
 
     async fn execute(&self, query: Query<'static, Postgres, PgArguments>) -> Result<u64, sqlx::Error> {
         pooler::execute(self.mode, &self.pool, query).await.map_err(advise)
-    }
-
-    /// Checks that the transaction contains the owner's mark.
-    ///
-    /// If a statement in a transaction has failed, Postgres responds to COMMIT with a rollback, and sqlx
-    /// reports success. This method returns an error in that case, and also if the application has ended the
-    /// transaction.
-    async fn confirm(
-        &self,
-        key: DeliveryKey,
-        owner: Owner,
-        connection: &mut PgConnection,
-    ) -> Result<(), sqlx::Error> {
-        let confirm = of_key(&self.statements.confirm, &key).bind(owner.to_string());
-        let confirm = confirm.persistent(self.mode.keeps_statements());
-        confirm.fetch_one(connection).await.map(drop)
     }
 
     /// Returns the value of `lock_timeout` for Postgres. At least 1 ms, because 0 means no limit.

@@ -45,7 +45,8 @@ ON CONFLICT (scope, message_id) DO UPDATE
    SET state = 1, owner = excluded.owner, attempt = delivery.attempt + 1,
        lease_until = clock_timestamp(), updated_at = clock_timestamp()
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= clock_timestamp())
-RETURNING attempt, set_config('lock_timeout', (SELECT before FROM patience), true)";
+RETURNING attempt, pg_catalog.txid_current() AS transaction_id,
+          set_config('lock_timeout', (SELECT before FROM patience), true)";
 
 /// This statement is separate, because the claim's snapshot does not contain the row that it conflicted with.
 pub(super) const LOOK_UP: &str = "\
@@ -53,10 +54,6 @@ SELECT state::bigint, floor(extract(epoch FROM updated_at) * 1000)::bigint AS up
        ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint AS lease_left
   FROM clerk_webhook_delivery
  WHERE scope = $1 AND message_id = $2";
-
-/// Finds a transaction's mark.
-const CONFIRM: &str = "\
-SELECT 1 FROM clerk_webhook_delivery WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 1";
 
 const RENEW: &str = "\
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
@@ -104,7 +101,6 @@ statements! {
     claim: CLAIM,
     mark: MARK,
     look_up: LOOK_UP,
-    confirm: CONFIRM,
     renew: RENEW,
     complete: COMPLETE,
     release: RELEASE,

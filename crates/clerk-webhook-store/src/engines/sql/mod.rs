@@ -20,7 +20,7 @@ pub(crate) use table::{SchemaOf, TableName, statements};
 pub use transaction::PostgresTransaction;
 #[cfg(feature = "sqlite")]
 pub use transaction::SqliteTransaction;
-pub use transaction::{Confirming, DeliveryTransaction};
+pub use transaction::{Committing, DeliveryTransaction};
 
 /// How many times a claim is tried. A try is repeated if another caller changes the row between the claim and
 /// the lookup.

@@ -15,19 +15,19 @@ use sqlx::{Database, Transaction};
 pub struct DeliveryTransaction<DB: Database> {
     transaction: Transaction<'static, DB>,
     attempt: u32,
-    confirmation: Option<Confirmation<DB>>,
+    commit: Option<Commit<DB>>,
     follow_up: Option<FollowUp>,
 }
 
-/// Checks before the commit that the transaction still contains the mark.
-type Confirmation<DB> =
-    Box<dyn for<'c> FnOnce(&'c mut <DB as Database>::Connection) -> Confirming<'c> + Send + Sync>;
+/// Commits in place of COMMIT, and begins an empty transaction on the connection.
+type Commit<DB> =
+    Box<dyn for<'c> FnOnce(&'c mut <DB as Database>::Connection) -> Committing<'c> + Send + Sync>;
 
 /// Runs after a successful commit.
 type FollowUp = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// The future of a check before the commit.
-pub type Confirming<'c> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
+/// The future of a commit.
+pub type Committing<'c> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
 
 impl<DB: Database> DeliveryTransaction<DB> {
     /// Creates a delivery transaction from a transaction that contains the mark of the delivery.
@@ -35,18 +35,19 @@ impl<DB: Database> DeliveryTransaction<DB> {
     /// A [`TransactionalStore`](crate::TransactionalStore) of your own calls this function, so that its
     /// handlers receive the same type as with the stores of this crate.
     pub fn new(transaction: Transaction<'static, DB>, attempt: u32) -> Self {
-        Self { transaction, attempt, confirmation: None, follow_up: None }
+        Self { transaction, attempt, commit: None, follow_up: None }
     }
 
-    /// Sets the check that runs before the commit, for a database that reports success even if COMMIT rolls
-    /// back.
+    /// Sets the function that commits, for a database that reports success even if COMMIT rolls back.
+    ///
+    /// The function must leave an empty open transaction on the connection, which is then rolled back.
     #[cfg(feature = "postgres")]
     #[doc(hidden)]
-    pub fn confirmed_by(
+    pub fn committed_by(
         mut self,
-        confirmation: impl for<'c> FnOnce(&'c mut DB::Connection) -> Confirming<'c> + Send + Sync + 'static,
+        commit: impl for<'c> FnOnce(&'c mut DB::Connection) -> Committing<'c> + Send + Sync + 'static,
     ) -> Self {
-        self.confirmation = Some(Box::new(confirmation));
+        self.commit = Some(Box::new(commit));
         self
     }
 
@@ -75,13 +76,17 @@ impl<DB: Database> DeliveryTransaction<DB> {
     ///
     /// Returns the database's error. In Postgres, this method also returns an error if a statement in the
     /// transaction failed: Postgres then rolls the transaction back, even if the application ignored the
-    /// error. If the connection is lost during the commit, the result is unknown. The next attempt finds the
+    /// error. The same applies if the application has ended the transaction by its own statement. If the connection is lost during the commit, the result is unknown. The next attempt finds the
     /// mark if the commit succeeded.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        if let Some(confirmation) = self.confirmation.take() {
-            confirmation(&mut self.transaction).await?;
+        match self.commit.take() {
+            Some(commit) => {
+                commit(&mut self.transaction).await?;
+                // Rolls back the empty transaction when the connection returns to the pool.
+                drop(self.transaction);
+            }
+            None => self.transaction.commit().await?,
         }
-        self.transaction.commit().await?;
         if let Some(follow_up) = self.follow_up.take() {
             follow_up().await;
         }
