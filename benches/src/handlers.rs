@@ -63,9 +63,9 @@ pub(crate) fn group() -> Group {
         .collect();
     let faster = |who, against, ratio| Goal::TimesFaster { who, against, ratio };
     let goals = vec![
-        faster(LAYER_UNTOUCHED, SVIX, 4.0),
+        faster(LAYER_UNTOUCHED, SVIX, 3.5),
         faster(LAYER_TYPED, SVIX, 2.6),
-        faster(EXTRACTOR_TYPED, SVIX, 2.9),
+        faster(EXTRACTOR_TYPED, SVIX, 2.6),
         faster(LAYER_TYPED, UNVERIFIED, 1.0),
     ];
     Group { contestants, goals }

@@ -11,7 +11,7 @@ use crate::group::{Contestant, Goal, Group, OURS, SVIX};
 use crate::hand_written::HandWritten;
 
 pub(crate) fn verify_typical() -> Group {
-    let mut group = verify(TYPICAL, 1.15);
+    let mut group = verify(TYPICAL, 1.18);
     group.goals.push(Goal::TimesFaster { who: OURS, against: SVIX, ratio: 5.8 });
     group
 }

@@ -81,7 +81,8 @@ pub struct Goal {
 }
 
 const OF_LEASES: Goal = Goal { who: LEASE, against: STATEMENT, ratio: 2.2 };
-const OF_TRANSACTIONS: Goal = Goal { who: MARKED, against: TRANSACTION, ratio: 1.2 };
+const OF_POSTGRES_LEASES: Goal = Goal { ratio: 2.0, ..OF_LEASES };
+const OF_TRANSACTIONS: Goal = Goal { who: MARKED, against: TRANSACTION, ratio: 1.4 };
 
 /// The maximum concurrency, so that no task waits for a connection.
 const CONNECTIONS: u32 = 16;
@@ -148,7 +149,11 @@ async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
         settings: format!("fsync {fsync}, synchronous_commit {commit}, {CONNECTIONS} connections"),
         contestants: contestants(&store),
         // The goals assume that each statement is prepared once.
-        goals: if pooling == Pooling::PoolerSafe { Vec::new() } else { vec![OF_LEASES, OF_TRANSACTIONS] },
+        goals: if pooling == Pooling::PoolerSafe {
+            Vec::new()
+        } else {
+            vec![OF_POSTGRES_LEASES, OF_TRANSACTIONS]
+        },
         clean: Box::new(move || {
             Box::pin(async move {
                 sqlx::raw_sql(DROP).execute(&pool).await?;
