@@ -8,6 +8,7 @@ pub mod process;
 pub mod random;
 pub mod request;
 pub mod response;
+pub mod round_trips;
 pub mod secrecy;
 pub mod sender;
 pub mod servers;

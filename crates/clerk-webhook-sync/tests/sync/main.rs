@@ -20,6 +20,7 @@ mod pooler;
 mod queries;
 mod raw;
 mod ready;
+mod round_trips;
 mod sweeper;
 mod times;
 mod transactions;

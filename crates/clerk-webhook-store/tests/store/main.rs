@@ -1,4 +1,12 @@
 //! Tests of the stores with real databases. Each module tests one behavior.
+#![cfg(all(
+    feature = "conformance",
+    feature = "memory",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod broken;
 mod cancellation;
