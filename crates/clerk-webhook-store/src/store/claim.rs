@@ -149,6 +149,7 @@ mod tests {
     fn owners_are_unique_and_shown_as_hexadecimal_digits() {
         let owners: std::collections::HashSet<_> = std::iter::repeat_with(Owner::random).take(1000).collect();
         assert_eq!(owners.len(), 1000);
+        assert!(owners.iter().any(|owner| owner.as_u128() >> 64 != 0), "half of the bits are unused");
         let owner = Owner::from_u128(255);
         assert_eq!(owner.as_u128(), 255);
         assert_eq!(format!("{owner} {owner:?}"), format!("{0:0>32} Owner({0:0>32})", "ff"));

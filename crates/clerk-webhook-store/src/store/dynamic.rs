@@ -127,3 +127,30 @@ impl Error for StoreError {
         self.0.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(fmt::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the text")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_has_the_text_and_the_source_of_the_error_of_the_store() {
+        let error = StoreError::new(Outer(fmt::Error));
+        assert_eq!([error.to_string(), format!("{error:?}")], ["the text"; 2]);
+        assert!(error.source().is_some_and(|source| source.is::<fmt::Error>()));
+    }
+}

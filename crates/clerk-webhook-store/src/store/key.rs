@@ -136,6 +136,7 @@ mod tests {
         }
         for invalid in ["", " ", "a b", "a:b", "{a}", "é", "a\n", &"x".repeat(65)] {
             assert_eq!(Scope::new(invalid.to_owned()), Err(InvalidScope), "{invalid:?}");
+            assert!(InvalidScope.to_string().contains("1 to 64 ASCII letters"));
         }
     }
 }

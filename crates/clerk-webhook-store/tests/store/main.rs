@@ -20,6 +20,8 @@ mod mixed;
 mod pooler;
 mod purging;
 mod redis;
+mod redis_errors;
 mod round_trips;
+mod runs;
 mod transactions;
 mod unreachable;

@@ -126,6 +126,9 @@ async fn a_rejected_connection_advises_what_to_change() {
     let text = rejected("no_such_database").await;
     assert!(text.ends_with("Create the database, or correct its name in the URL"), "{text}");
 
+    let text = rejected("postgres?user=no_such_user").await;
+    assert!(text.ends_with("Check the user and the password in the URL"), "{text}");
+
     let text = rejected("postgres?sslmode=require").await;
     let advice = if text.contains("without TLS support") {
         "The URL requires TLS. Enable the `tls-rustls` feature of clerk-webhook"

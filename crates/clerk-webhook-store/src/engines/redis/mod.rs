@@ -359,6 +359,6 @@ mod tests {
     fn rounds_durations_up_without_overflow() {
         assert_eq!(millis(Duration::from_nanos(1)), 1);
         assert_eq!(millis(Duration::from_millis(1500)), 1500);
-        assert_eq!(millis(Duration::MAX), LONGEST.as_millis());
+        assert_eq!(millis(Duration::MAX), 3_153_600_000_000);
     }
 }

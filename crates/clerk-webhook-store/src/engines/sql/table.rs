@@ -155,6 +155,7 @@ mod tests {
         for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
             assert_eq!(invalid.parse::<TableName>(), Err(InvalidTableName), "{invalid:?}");
         }
+        assert!(InvalidTableName.to_string().contains("1 to 59 lowercase ASCII letters"));
     }
 
     #[test]
