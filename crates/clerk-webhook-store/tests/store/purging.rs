@@ -1,9 +1,9 @@
-//! The order in which deliveries are purged.
+//! Which deliveries are purged, and in which order.
 
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_store::{Claim, DeliveryStore as _, LeaseState};
+use clerk_webhook_store::{Claim, DeliveryStore as _, LeaseState, MemoryStore};
 
 use crate::databases::{Engine, key, on_every_engine};
 
@@ -38,4 +38,17 @@ async fn purges_the_oldest_deliveries_first<E: Engine>(database: E) {
         }
     }
     assert_eq!(left, ["msg_d", "msg_b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_memory_store_removes_a_delivery_after_its_retention() {
+    let store = MemoryStore::new().retention(LONG);
+    let Claim::Acquired(lease) = store.claim(&key("msg_1"), LONG).await.unwrap() else {
+        panic!("the delivery is already claimed");
+    };
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
+    tokio::time::advance(LONG - Duration::from_millis(1)).await;
+    assert!(matches!(store.claim(&key("msg_1"), LONG).await.unwrap(), Claim::Duplicate { .. }));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(matches!(store.claim(&key("msg_1"), LONG).await.unwrap(), Claim::Acquired(_)));
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use clerk_webhook_core::{Event, Handled, Outcome, Timestamp};
 use clerk_webhook_store::{
     Claim, Deduplicator, DeliveryKey, DeliveryStore, ExactlyOnce, Lease, LeaseState, MAX_LEASE, MIN_LEASE,
-    MemoryStore,
+    MemoryStore, PostgresStore,
 };
+use sqlx::postgres::PgPoolOptions;
 use tokio::time::{Instant, sleep};
 
 use crate::databases::{Engine as _, SqliteDatabase, key};
@@ -192,7 +193,9 @@ async fn debug_names_each_type() {
     let store: Arc<dyn clerk_webhook_store::DynDeliveryStore> = Arc::new(MemoryStore::new());
     assert_eq!(format!("{store:?}"), "DynDeliveryStore { .. }");
     assert_eq!(format!("{:?}", MemoryStore::new()), "MemoryStore { .. }");
+    let lazy = PgPoolOptions::new().connect_lazy("postgres://nobody:secret@127.0.0.1/nowhere").unwrap();
     let texts = [
+        (format!("{:?}", PostgresStore::new(lazy)), r#"PostgresStore { table: TableName {"#),
         (format!("{:?}", database.store()), r#"SqliteStore { table: TableName {"#),
         (format!("{:?}", Deduplicator::new(MemoryStore::new())), "Deduplicator { runner: Runner {"),
         (format!("{:?}", ExactlyOnce::new(database.store())), "ExactlyOnce { runner: Runner {"),

@@ -81,6 +81,21 @@ async fn rolls_back_a_transaction_that_is_not_committed<E: Engine>(database: E) 
     assert!(database.effects().await.is_empty());
 }
 
+#[tokio::test]
+async fn a_rollback_waits_until_other_connections_can_begin() {
+    let Some(database) = PostgresDatabase::create("waiting_rollback").await else { return };
+    begin_new(&database.store(), "msg_1").await.rollback().await.unwrap();
+    // Blocks the only thread of this runtime, so that a rollback in the background cannot finish.
+    let address = database.address();
+    let other = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            drop(begin_new(&PostgresDatabase::find(&address).await.store(), "msg_1").await);
+        });
+    });
+    other.join().unwrap();
+}
+
 /// Postgres rolls back a transaction with a failed statement, and its COMMIT reports success.
 #[tokio::test]
 async fn commit_fails_after_an_ignored_error_of_a_statement() {

@@ -110,3 +110,23 @@ impl From<ConnectError> for sqlx::Error {
         Self::Configuration(Box::new(error))
     }
 }
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    /// sqlx returns the first text if it was built without TLS, which no test with all features can be.
+    #[test]
+    fn a_tls_error_advises_to_enable_the_feature_only_if_it_is_disabled() {
+        for (text, advice) in [
+            (
+                "TLS upgrade required, but SQLx was built without TLS support enabled",
+                "Enable the `tls-rustls` feature",
+            ),
+            ("server does not support TLS", "Check that the server supports TLS"),
+        ] {
+            let error = ConnectError::postgres("127.0.0.1", 5432, sqlx::Error::Tls(text.into()));
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
+}
