@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::time::sleep;
 
 #[derive(Clone, Default)]
@@ -94,5 +94,26 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     sleep(Duration::from_millis(1500)).await;
     worker.shutdown(Duration::from_secs(30)).await;
     assert_eq!(log.lines_with("cannot take jobs").len(), 1);
+
+    // The handler drops the table, so that the end of its job cannot be stored. The worker tries until the lease ends.
+    assert_eq!(log.lines_with("can be lost"), [""; 0]);
+    let options = SqliteConnectOptions::new().in_memory(true).synchronous(SqliteSynchronous::Normal);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let queue = SqliteQueue::new(pool.clone());
+    queue.migrate().await.unwrap();
+    let weak = log.wait_for("can be lost").await;
+    assert!(weak.contains("WARN") && weak.contains("synchronous"), "{weak}");
+    let event = Event::from_trusted("msg_3".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+    assert_eq!(queue.answer(event).await.status(), 200);
+    let handlers = Handlers::builder().otherwise(async |_, cx: Context<SqlitePool>| {
+        sqlx::query("DROP TABLE clerk_webhook_queue").execute(cx.state()).await?;
+        Ok(())
+    });
+    let worker = Worker::new(queue, handlers.build().unwrap(), pool).lease(Duration::from_secs(1)).start();
+    let unsettled = log.wait_for("could not store the result").await;
+    for text in ["ERROR", "msg_3", "Call `migrate()`"] {
+        assert!(unsettled.contains(text), "{unsettled}");
+    }
+    worker.shutdown(Duration::from_secs(30)).await;
     assert_eq!(log.lines_with("jo@example.com"), [""; 0]);
 }

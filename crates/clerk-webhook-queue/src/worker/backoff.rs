@@ -62,5 +62,7 @@ mod tests {
             let count = delays.iter().filter(|delay| **delay / 10 == tenth).count();
             assert!((40..250).contains(&count), "{count} of 1000 delays are in tenth {tenth}");
         }
+        let short = Backoff { min: Duration::from_millis(800), max: Duration::from_millis(800) };
+        assert!((0..100).any(|_| short.after(1) > Duration::from_millis(400)), "short delays are zero");
     }
 }

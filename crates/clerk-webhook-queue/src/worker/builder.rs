@@ -315,6 +315,7 @@ mod tests {
         let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
         let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
         assert!(worker.contains("handler_timeout: 2s"), "{worker}");
+        assert!(worker.contains("in_transaction: true"), "{worker}");
         assert!(worker.contains("holds_write_lock: true"), "{worker}");
     }
 
@@ -326,6 +327,7 @@ mod tests {
         let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
         let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
         assert!(worker.contains("handler_timeout: 300s"), "{worker}");
+        assert!(worker.contains("in_transaction: true"), "{worker}");
         assert!(worker.contains("holds_write_lock: false"), "{worker}");
     }
 }

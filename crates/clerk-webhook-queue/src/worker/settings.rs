@@ -143,7 +143,7 @@ mod tests {
         let key = clerk_webhook_store::DeliveryKey::of(&event, clerk_webhook_store::Scope::default());
         let lease = clerk_webhook_store::Lease::new(key, clerk_webhook_store::Owner::random(), 1);
         let mut job = Job::new(lease, event, at(0));
-        for (seconds, expected) in [(599, false), (601, true)] {
+        for (seconds, expected) in [(600, false), (601, true)] {
             job.taken_at = at(seconds);
             assert_eq!(Settings::default().is_expired(&job), expected);
         }

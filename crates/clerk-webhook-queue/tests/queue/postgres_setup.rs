@@ -138,7 +138,7 @@ async fn debug_and_errors_show_nothing_of_the_payload() {
     let _ = queue.bury(&job.lease, "a failure").await.unwrap();
     let dead = queue.dead_letters(9).await.unwrap();
     let text = format!("{queue:?} {job:?} {dead:?} {:?}", queue.stats().await.unwrap());
-    assert!(text.contains("msg_1") && !text.contains("Ada") && !text.contains("user_"), "{text}");
+    assert!(text.starts_with("PostgresQueue") && !text.contains("Ada") && !text.contains("user_"), "{text}");
     database.close().await;
 }
 

@@ -1,8 +1,8 @@
 //! The worker with a Postgres queue, and with the application's own worker of graphile_worker.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Outcome, Timestamp};
@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::database::Database;
 
@@ -171,9 +172,14 @@ async fn several_workers_and_graphile_run_each_object_once_at_a_time() {
     database.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// The runtime has one thread, because the subscriber applies to the thread.
+#[tokio::test]
 async fn graphile_postpones_a_ticket_of_another_scope() {
     let Some(database) = Database::new().await else { return };
+    let (reader, writer) = std::io::pipe().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::ERROR);
+    let subscriber = subscriber.with_writer(Mutex::new(writer)).finish();
+    let logging = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
     let queue = database.open().await;
     let other = queue.clone().with_scope("other".parse().unwrap());
     enqueue(&other, "msg_other", "user.updated").await;
@@ -186,6 +192,11 @@ async fn graphile_postpones_a_ticket_of_another_scope() {
     );
     eventually(async || database.number(&postponed).await == 1 && database.tickets().await == 1).await;
     stop(graphile).await;
+    drop(logging);
+    let log = std::io::read_to_string(reader).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("postponed a job")).collect();
+    assert_eq!(lines.len(), usize::from(cfg!(feature = "tracing")), "{log}");
+    assert!(lines.iter().all(|line| line.contains("scope=\"other\"") && line.contains("msg_other")), "{log}");
     assert_eq!(other.stats().await.unwrap().ready, 1);
     // The queue of the other scope finds the ticket when it is visible again.
     let visible = format!("UPDATE {}._private_jobs SET run_at = now()", database.graphile());
