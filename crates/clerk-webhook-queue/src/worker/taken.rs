@@ -1,7 +1,6 @@
 //! The jobs that the worker has taken, but whose handlers have not started yet.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -51,11 +50,5 @@ impl TakenJobs {
     pub(super) fn remove(&self, key: &DeliveryKey) -> Option<(Lease, bool)> {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)?;
         Some((Lease::new(key.clone(), taken.owner, taken.attempt), taken.at.is_long_ago()))
-    }
-}
-
-impl fmt::Debug for TakenJobs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TakenJobs").finish_non_exhaustive()
     }
 }
