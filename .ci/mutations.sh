@@ -3,8 +3,8 @@
 #
 # The script applies one patch at a time to a copy of the working tree. With a patch of
 # crates/clerk-webhook-sync/tests/mutations/, the property tests or the tests of imports must fail. With a patch of
-# tests/simulation/mutations/, the exploration of states or the simulation of 10,000 seeds must fail. Arguments select
-# patches by name, without the extension. The default is all patches.
+# tests/simulation/mutations/, the exploration of states or interleavings, or the simulation of 10,000 seeds must fail.
+# Arguments select patches by name, without the extension. The default is all patches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +32,7 @@ export CARGO_INCREMENTAL=1
 test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
 simulate() {
-    cargo test --quiet --locked -p clerk-webhook-tests-simulation --test states &&
+    cargo test --quiet --locked -p clerk-webhook-tests-simulation --test states --test interleavings &&
         cargo run --quiet --locked -p clerk-webhook-tests-simulation -- --seeds 10000
 }
 
@@ -56,7 +56,7 @@ for patch in "${patches[@]}"; do
         survivors+=("$name")
     else
         grep -A 1 '^seed [0-9]* failed' "$log" | sed "s/^seed/$name: seed/" ||
-            echo "$name: $(grep -o "^thread '[a-z_]*::[a-z_:]*'" "$log" | sort -u | tr '\n' ' ')"
+            echo "$name: $(grep -o "^thread '[a-z_:]*'" "$log" | sort -u | tr '\n' ' ')"
         grep -m 1 -o '"\?SEED=[0-9]*, [0-9]* events: [a-z ]*' "$log" || true
     fi
     patch --quiet --strip=1 --reverse < "$patch"

@@ -10,6 +10,7 @@
 
 pub mod check;
 pub mod history;
+pub mod interleavings;
 pub mod plan;
 pub mod process;
 pub mod receiver;

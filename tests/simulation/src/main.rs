@@ -1,8 +1,9 @@
-//! Simulates many seeds, or tells the story of one.
+//! Simulates many seeds, tells the story of one, or explores all orders of the steps of a few requests.
 //!
 //! ```sh
 //! cargo run --release -p clerk-webhook-tests-simulation -- --seconds 60
 //! cargo run --release -p clerk-webhook-tests-simulation -- --seed 7
+//! cargo run --release -p clerk-webhook-tests-simulation -- --interleavings 1
 //! ```
 
 use std::process::ExitCode;
@@ -10,14 +11,18 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_store::Owner;
 use clerk_webhook_tests_simulation::history::What;
+use clerk_webhook_tests_simulation::interleavings::{Bounds, Explored};
 use clerk_webhook_tests_simulation::plan::Plan;
 use clerk_webhook_tests_simulation::simulate;
 
-const USAGE: &str = "usage: clerk-webhook-tests-simulation [--seconds N | --seeds N | --seed N]
+const USAGE: &str =
+    "usage: clerk-webhook-tests-simulation [--seconds N | --seeds N | --seed N | --interleavings N]
 
   --seconds N   simulates new seeds for N seconds (default: 10)
   --seeds N     simulates the seeds 0 to N - 1
-  --seed N      simulates one seed, and prints what happens";
+  --seed N      simulates one seed, and prints what happens
+  --interleavings N
+                explores all orders of steps, in which time passes N times more than in the tests";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -30,6 +35,7 @@ fn main() -> ExitCode {
         }
         ["--seeds", seeds] => number(seeds).map(|seeds| many(0..seeds, Duration::MAX)),
         ["--seed", seed] => number(seed).map(one),
+        ["--interleavings", times] => times.parse().ok().map(explore),
         _ => None,
     };
     result.unwrap_or_else(|| {
@@ -90,6 +96,31 @@ fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
         requests as f64 / seconds,
         delivery_days / seconds
     );
+    ExitCode::SUCCESS
+}
+
+fn explore(times: u8) -> ExitCode {
+    let (mut interleavings, mut runs) = (0.0, 0);
+    let began = processor_time().unwrap_or_default();
+    let seconds = || processor_time().unwrap_or_default().saturating_sub(began).as_secs_f64();
+    for (name, mut bounds) in Bounds::all() {
+        bounds.budget.times = bounds.budget.times.saturating_add(times);
+        let began = seconds();
+        match bounds.explore() {
+            Ok(explored) => {
+                let Explored { states, runs: its_runs, interleavings: orders, .. } = explored;
+                let seconds = seconds() - began;
+                println!("{name}: {orders} orders, {states} states, {its_runs} runs, {seconds:.1} s");
+                interleavings += orders;
+                runs += its_runs;
+            }
+            Err(story) => {
+                println!("{story}\n{name} failed");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{interleavings} orders passed, in {runs} runs and {:.1} s of processor time", seconds());
     ExitCode::SUCCESS
 }
 

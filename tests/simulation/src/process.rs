@@ -15,7 +15,7 @@ use clerk_webhook_core::Answer;
 use clerk_webhook_store::internal::Random;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, Id, try_id, yield_now};
 use tokio::time::{Instant, advance, sleep_until};
 
 use crate::history::{Did, Log, Millis, Op, What};
@@ -37,8 +37,8 @@ pub type Return = oneshot::Sender<Result<Did, Unreachable>>;
 
 /// What leaves a process.
 pub enum Emission {
-    /// A call to the service.
-    Call(Op, Return),
+    /// A call to the service, and the task that waits for its result.
+    Call(Op, Return, Option<Id>),
     /// The response to a request.
     Answer(usize, Answer),
     /// The process has shut down.
@@ -89,7 +89,7 @@ impl Local {
     /// Calls the service. If the result is lost, the future never finishes.
     pub async fn call(&self, call: Op) -> Result<Did, Unreachable> {
         let (back, result) = oneshot::channel();
-        self.emit(Emission::Call(call, back));
+        self.emit(Emission::Call(call, back, try_id()));
         match result.await {
             Ok(result) => result,
             Err(_) => pending().await,
@@ -98,7 +98,7 @@ impl Local {
 
     /// Calls the service, and does not wait for the result.
     pub fn send(&self, call: Op) {
-        self.emit(Emission::Call(call, oneshot::channel().0));
+        self.emit(Emission::Call(call, oneshot::channel().0, try_id()));
     }
 
     pub(crate) fn emit(&self, emission: Emission) {
@@ -196,6 +196,18 @@ impl<A> Process<A> {
             self.now = born + millis(start.elapsed());
         });
         std::mem::take(&mut lock(outbox).emissions)
+    }
+
+    /// Runs the tasks until all of them wait, while no time passes.
+    pub fn settle(&mut self) -> Vec<(Millis, Emission)> {
+        self.runtime.block_on(async {
+            // The runtime polls this future again after it has polled all tasks that can continue. They may then
+            // have completed a task that another one waits for.
+            for _ in 0..3 {
+                yield_now().await;
+            }
+        });
+        std::mem::take(&mut lock(&self.local.0.outbox).emissions)
     }
 
     /// Ends the process: drops all its tasks, without running them.

@@ -3,12 +3,13 @@
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use clerk_webhook_core::{Failure, Handled, Outcome};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::history::{Key, Millis, RunEnd, What};
@@ -37,6 +38,46 @@ pub struct Shared {
     pub calm: Arc<AtomicBool>,
     /// The number of the next run.
     pub runs: Arc<AtomicUsize>,
+    /// Who decides what handlers do, if an exploration does it instead of random numbers.
+    pub turns: Option<Turns>,
+}
+
+/// The handlers that wait until an exploration continues them.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    /// What the handler of each request does.
+    pub scripts: Arc<[Script]>,
+    waiting: Arc<Mutex<Vec<(usize, oneshot::Sender<()>)>>>,
+}
+
+impl Turns {
+    /// Creates the turns of handlers, one for each request.
+    #[must_use]
+    pub fn new(scripts: &[Script]) -> Self {
+        Self { scripts: scripts.into(), waiting: Arc::default() }
+    }
+
+    /// Returns the requests whose handlers wait.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<usize> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.iter().filter(|(_, turn)| !turn.is_closed()).map(|(request, _)| *request).collect()
+    }
+
+    /// Continues the handler of a request.
+    pub fn resume(&self, request: usize) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|(_, turn)| !turn.is_closed());
+        if let Some(index) = waiting.iter().position(|(of, _)| *of == request) {
+            let _ = waiting.remove(index).1.send(());
+        }
+    }
+
+    async fn wait(&self, request: usize) {
+        let (resume, turn) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((request, resume));
+        let _ = turn.await;
+    }
 }
 
 /// How a handler takes effect, besides the record.
@@ -55,7 +96,9 @@ impl TakeEffect for () {
 pub const ASKED_DELAY: &str = "the simulated handler asks for a delay";
 
 /// What a run does.
-enum Script {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Script {
     Succeed,
     Ignore,
     Fail,
@@ -77,6 +120,31 @@ impl Visit {
     }
 
     async fn script(self, run: usize, effect: impl TakeEffect) -> Result<Handled, Failure> {
+        let script = match &self.shared.turns {
+            Some(turns) => {
+                turns.wait(self.request).await;
+                effect.take_effect().await?;
+                self.local.log(What::Effect { run });
+                turns.wait(self.request).await;
+                turns.scripts[self.request]
+            }
+            None => self.random_script(run, effect).await?,
+        };
+        match script {
+            Script::Succeed => Ok(Handled::Processed),
+            Script::Ignore => Ok(Handled::Ignored),
+            Script::Fail => Err(Failure::retry("the simulated handler fails")),
+            Script::FailAfter(delay) => Err(Failure::retry_after(Duration::from_millis(delay), ASKED_DELAY)),
+            Script::Reject => Err(Failure::abort_message("the simulated handler rejects the message")),
+            Script::Disable => Err(Failure::disable_endpoint("the simulated handler disables the endpoint")),
+            // Without the message of the panic hook.
+            Script::Panic => resume_unwind(Box::new("the simulated handler panics")),
+            Script::Hang => pending().await,
+        }
+    }
+
+    /// Takes effect after a random time, or not. Returns how the run ends.
+    async fn random_script(&self, run: usize, effect: impl TakeEffect) -> Result<Script, Failure> {
         let (local, handlers) = (&self.local, &self.handlers);
         let calm = self.shared.calm.load(Ordering::Relaxed);
         let chance = |rate: u64| !calm && local.below(1000) < rate;
@@ -112,22 +180,10 @@ impl Visit {
             effect.take_effect().await?;
             local.log(What::Effect { run });
         }
-        match script {
-            Script::Succeed => {
-                if local.below(4) == 0 {
-                    sleep(Duration::from_millis(local.below(20))).await;
-                }
-                Ok(Handled::Processed)
-            }
-            Script::Ignore => Ok(Handled::Ignored),
-            Script::Fail => Err(Failure::retry("the simulated handler fails")),
-            Script::FailAfter(delay) => Err(Failure::retry_after(Duration::from_millis(delay), ASKED_DELAY)),
-            Script::Reject => Err(Failure::abort_message("the simulated handler rejects the message")),
-            Script::Disable => Err(Failure::disable_endpoint("the simulated handler disables the endpoint")),
-            // Without the message of the panic hook.
-            Script::Panic => resume_unwind(Box::new("the simulated handler panics")),
-            Script::Hang => pending().await,
+        if matches!(script, Script::Succeed) && local.below(4) == 0 {
+            sleep(Duration::from_millis(local.below(20))).await;
         }
+        Ok(script)
     }
 }
 

@@ -25,6 +25,8 @@ struct Run {
     process: usize,
     attempt: u32,
     started: Millis,
+    /// The number of the record of its start.
+    record: usize,
     polls: Vec<Millis>,
     effect: Option<Millis>,
     ended: Option<(Millis, RunEnd)>,
@@ -46,6 +48,8 @@ struct Call {
     called: Millis,
     executed: Option<(Millis, Did)>,
     returned: Option<(Millis, bool)>,
+    /// The number of the record of its return.
+    record: usize,
 }
 
 impl Call {
@@ -109,7 +113,7 @@ impl<'a> Checker<'a> {
         let mut calls = HashMap::new();
         // The numbers of runs are not in the order of time.
         let mut runs = HashMap::new();
-        for record in records {
+        for (number, record) in records.iter().enumerate() {
             let (at, process) = (record.at, record.process.unwrap_or_default());
             match &record.what {
                 What::Send { request, key, to, .. } => {
@@ -128,6 +132,7 @@ impl<'a> Checker<'a> {
                         process,
                         attempt: *attempt,
                         started: at,
+                        record: number,
                         polls: Vec::new(),
                         effect: None,
                         ended: None,
@@ -146,6 +151,7 @@ impl<'a> Checker<'a> {
                         called: at,
                         executed: None,
                         returned: None,
+                        record: 0,
                     });
                 }
                 What::Executed { call, op, did } => {
@@ -154,7 +160,10 @@ impl<'a> Checker<'a> {
                         this.forgotten.push((at, *key));
                     }
                 }
-                What::Returned { call, failed } => this.calls[calls[call]].returned = Some((at, *failed)),
+                What::Returned { call, failed } => {
+                    let call = &mut this.calls[calls[call]];
+                    (call.returned, call.record) = (Some((at, *failed)), number);
+                }
                 What::Crashed | What::Stopped => this.killed[process].push(at),
                 What::Stopping => this.stopping[process].push(at),
                 What::Paused { until } | What::Blocked { until } => {
@@ -175,16 +184,19 @@ impl<'a> Checker<'a> {
         let mut used = HashSet::new();
         for index in 0..self.runs.len() {
             let run = &self.runs[index];
-            let claim = self.calls.iter().enumerate().rev().find_map(|(number, call)| {
+            let claims = self.calls.iter().enumerate().filter_map(|(number, call)| {
                 let (key, attempt, owner) = match call.executed? {
                     (_, Did::Acquired { attempt, owner }) => (call.op.key()?, attempt, owner),
                     (_, Did::Taken { key, attempt, owner }) => (key, attempt, owner),
                     _ => return None,
                 };
-                let received = call.returned.is_some_and(|(at, failed)| !failed && at <= run.started);
+                let received = matches!(call.returned, Some((_, false))) && call.record < run.record;
                 let matches = (key, attempt, call.process) == (run.key, run.attempt, run.process);
-                (matches && received && !used.contains(&number)).then_some((number, owner, call.called))
+                (matches && received && !used.contains(&number)).then_some((number, owner, call))
             });
+            // A run starts when the result of its claim arrives.
+            let claim = claims.max_by_key(|(.., call)| call.record);
+            let claim = claim.map(|(number, owner, call)| (number, owner, call.called));
             let (started, key) = (run.started, run.key);
             match claim {
                 Some((number, owner, called)) => {

@@ -242,7 +242,7 @@ impl<R: Receiver> Simulation<R> {
 
     fn emitted(&mut self, process: usize, at: Millis, emission: Emission) {
         match emission {
-            Emission::Call(op, back) => {
+            Emission::Call(op, back, _) => {
                 let call = self.next_call;
                 self.next_call += 1;
                 self.log.add(at, Some(process), What::Called { call, op: op.clone() });

@@ -1,0 +1,446 @@
+//! The receiver and what surrounds it, one step after the other.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use clerk_webhook_core::Outcome;
+use clerk_webhook_store::internal::Random;
+use tokio::task::{AbortHandle, Id};
+
+use super::{Bounds, Budget, judge};
+use crate::history::{Did, End, Key, Log, Millis, Op, What, Why};
+use crate::plan::{HOUR, SECOND};
+use crate::process::{Emission, Process, Return, Unreachable};
+use crate::receiver::{Receiver, event};
+use crate::visit::{Script, Shared, Turns, Visit};
+
+const KEY: Key = Key { scope: 0, message: 0 };
+
+/// The time that a shutdown gives to the handlers. It ends before the first renewal.
+pub(super) const SHUTDOWN_LIMIT: Millis = SECOND / 2;
+
+/// A step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The next request arrives.
+    Arrive,
+    /// The service executes a call.
+    Execute(usize),
+    /// The caller gets the result.
+    Return(usize),
+    /// The caller gets an error.
+    Fail(usize),
+    /// The handler of a request continues.
+    Continue(usize),
+    /// Time passes until a task continues.
+    Time,
+    Pause(usize),
+    HangUp(usize),
+    Shutdown(usize),
+    Crash(usize),
+    Forget,
+}
+
+struct Call {
+    number: usize,
+    process: usize,
+    request: Option<usize>,
+    op: Op,
+    back: Return,
+    did: Option<Did>,
+}
+
+struct Request {
+    process: usize,
+    task: AbortHandle,
+    answer: Option<Outcome>,
+    /// Whether somebody waits for the answer.
+    open: bool,
+}
+
+pub(super) struct World<'a, R: Receiver> {
+    bounds: &'a Bounds,
+    left: Budget,
+    now: Millis,
+    log: Log,
+    service: R::Service,
+    shared: Shared,
+    turns: Turns,
+    processes: Vec<Option<Process<R::App>>>,
+    stopping: Vec<Option<Millis>>,
+    requests: Vec<Request>,
+    calls: Vec<Call>,
+    next_call: usize,
+    /// The request that each task handles, and that owns each lease.
+    tasks: HashMap<Id, usize>,
+    owners: HashMap<u128, usize>,
+    /// What each request has observed, and what the service has executed.
+    observed: Vec<DefaultHasher>,
+    executed: DefaultHasher,
+    /// Whether a call or its result was lost, so that a lease may last until it expires.
+    lost: bool,
+    violations: Vec<String>,
+}
+
+impl<'a, R: Receiver> World<'a, R> {
+    pub(super) fn new(bounds: &'a Bounds) -> Self {
+        // The last handler is for the request that follows.
+        let scripts: Vec<_> = bounds.scripts.iter().copied().chain([Script::Succeed]).collect();
+        let turns = Turns::new(&scripts);
+        Self {
+            bounds,
+            left: bounds.budget,
+            now: 0,
+            log: Log::default(),
+            service: R::service(&bounds.plan),
+            shared: Shared { turns: Some(turns.clone()), ..Shared::default() },
+            turns,
+            processes: (0..bounds.plan.processes).map(|_| None).collect(),
+            stopping: vec![None; bounds.plan.processes],
+            requests: Vec::new(),
+            calls: Vec::new(),
+            next_call: 0,
+            tasks: HashMap::new(),
+            owners: HashMap::new(),
+            observed: vec![DefaultHasher::new(); scripts.len()],
+            executed: DefaultHasher::new(),
+            lost: false,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Returns a number that is the same for two orders of steps only if they lead to the same state: each task has
+    /// observed the same, and the service has executed the same calls in the same order.
+    pub(super) fn state(&self) -> u64 {
+        let mut state = self.executed.clone();
+        for observed in &self.observed {
+            observed.finish().hash(&mut state);
+        }
+        let mut calls: Vec<_> =
+            self.calls.iter().map(|call| (call.request, call.op.to_string(), call.did.is_some())).collect();
+        calls.sort();
+        (self.left, self.now, calls, self.requests.len(), &self.stopping).hash(&mut state);
+        state.finish()
+    }
+
+    /// Returns the steps that are possible next. The necessary ones come first.
+    pub(super) fn actions(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (index, call) in self.calls.iter().enumerate() {
+            actions.push(if call.did.is_some() { Action::Return(index) } else { Action::Execute(index) });
+        }
+        actions.extend(self.turns.waiting().into_iter().map(Action::Continue));
+        let next = self.requests.len();
+        if next < self.bounds.scripts.len() && self.stopping[next % self.processes.len()].is_none() {
+            actions.push(Action::Arrive);
+        }
+        if self.left.times > 0 && self.is_busy() {
+            actions.push(Action::Time);
+        }
+        if self.left.faults > 0 {
+            let calls = self.calls.iter().enumerate().filter(|(_, call)| !call.back.is_closed());
+            actions.extend(calls.map(|(index, _)| Action::Fail(index)));
+        }
+        if self.left.hang_ups > 0 {
+            let open = self.requests.iter().enumerate().filter(|(_, request)| request.open);
+            actions.extend(open.map(|(request, _)| Action::HangUp(request)));
+        }
+        for process in (0..self.processes.len()).filter(|process| self.is_process_busy(*process)) {
+            if self.left.pauses > 0 {
+                actions.push(Action::Pause(process));
+            }
+            if self.left.crashes > 0 {
+                actions.push(Action::Crash(process));
+            }
+            if self.left.shutdowns > 0 && self.stopping[process].is_none() {
+                actions.push(Action::Shutdown(process));
+            }
+        }
+        if self.left.forgets > 0 && !self.requests.is_empty() {
+            actions.push(Action::Forget);
+        }
+        actions
+    }
+
+    fn is_busy(&self) -> bool {
+        (0..self.processes.len()).any(|process| self.is_process_busy(process))
+    }
+
+    fn is_process_busy(&self, process: usize) -> bool {
+        self.processes[process].as_ref().is_some_and(|it| it.tasks() > 0 || R::is_active(&it.app))
+    }
+
+    pub(super) fn take(&mut self, action: Action) {
+        let before = self.requests.len();
+        match action {
+            Action::Arrive => self.arrive(),
+            Action::Execute(index) => self.execute(index),
+            Action::Return(index) => self.give_back(index, false),
+            Action::Fail(index) => {
+                self.left.faults -= 1;
+                self.give_back(index, true);
+            }
+            Action::Continue(request) => {
+                "continues".hash(&mut self.observed[request]);
+                self.turns.resume(request);
+            }
+            Action::Time => {
+                self.left.times = self.left.times.saturating_sub(1);
+                self.pass(self.now + HOUR);
+                self.all_observe("time");
+            }
+            Action::Pause(process) => {
+                self.left.pauses -= 1;
+                let until = self.now + self.bounds.plan.lease;
+                self.log.add(self.now, Some(process), What::Paused { until });
+                if let Some(process) = &mut self.processes[process] {
+                    process.pause(self.bounds.plan.lease);
+                }
+                self.pass(until);
+                self.all_observe("pause");
+            }
+            Action::HangUp(request) => {
+                self.left.hang_ups -= 1;
+                self.log.add(self.now, None, What::HungUp { request });
+                self.requests[request].open = false;
+                self.requests[request].task.abort();
+                "hang-up".hash(&mut self.observed[request]);
+            }
+            Action::Shutdown(process) => {
+                self.left.shutdowns -= 1;
+                self.log.add(self.now, Some(process), What::Stopping);
+                self.stopping[process] = Some(self.now);
+                if let Some(it) = &self.processes[process] {
+                    let app = it.app.clone();
+                    it.spawn(|local| async move {
+                        R::shutdown(app, Duration::from_millis(SHUTDOWN_LIMIT)).await;
+                        local.emit(Emission::Stopped);
+                    });
+                }
+                self.all_observe("shutdown");
+            }
+            Action::Crash(process) => {
+                self.left.crashes -= 1;
+                self.lost = true;
+                self.log.add(self.now, Some(process), What::Crashed);
+                self.end(process);
+                self.all_observe("crash");
+            }
+            Action::Forget => {
+                self.left.forgets -= 1;
+                let (op, call) = (Op::Forget(KEY), self.next_call);
+                self.next_call += 1;
+                self.log.add(self.now, Some(0), What::Called { call, op: op.clone() });
+                self.change(None, call, 0, op);
+            }
+        }
+        self.settle((self.requests.len() > before).then_some(before));
+    }
+
+    fn arrive(&mut self) {
+        let request = self.requests.len();
+        let process = request % self.processes.len();
+        let attempt = request + 1;
+        let send = What::Send { request, key: KEY, endpoint: 0, attempt, why: Why::Scheduled, to: process };
+        self.log.add(self.now, None, send);
+        let (plan, service, shared) = (&self.bounds.plan, &self.service, &self.shared);
+        let it = self.processes[process].get_or_insert_with(|| {
+            self.log.add(self.now, Some(process), What::Started);
+            let app = |local| R::start(plan, service, &local, shared);
+            Process::start(process, self.now, &self.log, Random::new(0, 0), app)
+        });
+        if it.now < self.now {
+            it.pause(self.now - it.now);
+        }
+        self.log.add(self.now, Some(process), What::Arrived { request });
+        let (app, handlers, shared) = (it.app.clone(), plan.handlers, shared.clone());
+        let task = it.spawn(move |local| async move {
+            let visit = Visit { local: local.clone(), request, key: KEY, handlers, shared };
+            let answer = R::receive(app, event(KEY), visit).await;
+            local.emit(Emission::Answer(request, answer));
+        });
+        self.requests.push(Request { process, task, answer: None, open: true });
+    }
+
+    fn execute(&mut self, index: usize) {
+        let Call { number, process, request, ref op, ref back, .. } = self.calls[index];
+        if back.is_closed() && !matches!(op, Op::Rollback(..)) {
+            self.left.late_calls -= 1;
+            self.lost = true;
+        }
+        let did = self.change(request, number, process, op.clone());
+        self.calls[index].did = Some(did);
+    }
+
+    fn change(&mut self, request: Option<usize>, call: usize, process: usize, op: Op) -> Did {
+        let did = R::execute(&mut self.service, &op, self.now, process);
+        if let (Did::Acquired { owner, .. }, Some(request)) = (did, request) {
+            self.owners.insert(owner, request);
+        }
+        (request, op.to_string(), name(did), self.now).hash(&mut self.executed);
+        self.log.add(self.now, None, What::Executed { call, op, did });
+        did
+    }
+
+    fn give_back(&mut self, index: usize, failed: bool) {
+        let call = self.calls.remove(index);
+        self.lost |= failed;
+        if let Some(request) = call.request {
+            (call.op.to_string(), failed, call.did.map(name)).hash(&mut self.observed[request]);
+        }
+        let did = call.did.unwrap_or(Did::Refused);
+        if failed {
+            R::unreceived(&mut self.service, did);
+        }
+        let _ = call.back.send(if failed { Err(Unreachable) } else { Ok(did) });
+        self.log.add(self.now, Some(call.process), What::Returned { call: call.number, failed });
+    }
+
+    /// Lets time pass, until a task continues.
+    fn pass(&mut self, until: Millis) {
+        self.now = until;
+        let live = || (0..self.processes.len()).filter(|process| self.is_process_busy(*process));
+        for process in live().collect::<Vec<_>>() {
+            if let Some(it) = &mut self.processes[process] {
+                let emissions = it.drive(self.now);
+                self.now = self.now.min(it.now);
+                self.emitted(process, emissions, None);
+            }
+        }
+        let latest = self.processes.iter().flatten().map(|process| process.now).max();
+        self.now = self.now.max(latest.unwrap_or_default());
+        for process in 0..self.processes.len() {
+            while let Some(it) = self.processes[process].as_mut().filter(|it| it.now < self.now) {
+                let emissions = it.drive(self.now);
+                self.emitted(process, emissions, None);
+            }
+        }
+    }
+
+    /// Runs all tasks that can continue.
+    fn settle(&mut self, arrived: Option<usize>) {
+        for process in 0..self.processes.len() {
+            if let Some(it) = &mut self.processes[process] {
+                let emissions = it.settle();
+                self.emitted(process, emissions, arrived);
+            }
+        }
+        let late_calls = self.left.late_calls > 0;
+        // The caller has given up. The service may not have received the call, or will receive it late.
+        let ended = |call: &mut Call| {
+            let open = late_calls || matches!(call.op, Op::Rollback(..));
+            call.back.is_closed() && (call.did.is_some() || !open)
+        };
+        for call in self.calls.extract_if(.., ended) {
+            self.lost |= !matches!(call.op, Op::Rollback(..));
+            R::unreceived(&mut self.service, call.did.unwrap_or(Did::Refused));
+        }
+    }
+
+    fn emitted(&mut self, process: usize, emissions: Vec<(Millis, Emission)>, arrived: Option<usize>) {
+        for (at, emission) in emissions {
+            match emission {
+                Emission::Call(op, back, task) => {
+                    let number = self.next_call;
+                    self.next_call += 1;
+                    self.log.add(at, Some(process), What::Called { call: number, op: op.clone() });
+                    let request = task.and_then(|task| match arrived {
+                        Some(arrived) => Some(*self.tasks.entry(task).or_insert(arrived)),
+                        None => self.tasks.get(&task).copied(),
+                    });
+                    let request = request.or(op.owner().and_then(|owner| self.owners.get(&owner).copied()));
+                    self.calls.push(Call { number, process, request, op, back, did: None });
+                }
+                Emission::Answer(request, answer) => {
+                    self.log.add(at, Some(process), What::Answered { request, answer });
+                    answer.outcome().as_str().hash(&mut self.observed[request]);
+                    self.requests[request].answer = Some(answer.outcome());
+                    self.requests[request].open = false;
+                }
+                Emission::Stopped => {
+                    self.log.add(at, Some(process), What::Stopped);
+                    let limit = SHUTDOWN_LIMIT + 2 * self.bounds.plan.store_timeout;
+                    let gives_up = self.stopping[process].is_some_and(|since| at >= since + limit);
+                    let works = |call: &Call| call.process == process && !call.back.is_closed();
+                    if self.calls.iter().any(works) && !gives_up {
+                        self.violations.push("the shutdown ended before a call".to_owned());
+                    }
+                    self.end(process);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, process: usize) {
+        if let Some(process) = self.processes[process].take() {
+            process.kill();
+        }
+        self.stopping[process] = None;
+        R::disconnected(&mut self.service, Some(process));
+        for request in self.requests.iter_mut().filter(|request| request.process == process) {
+            request.open = false;
+        }
+    }
+
+    /// Every task observes when time passes and when a process stops.
+    fn all_observe(&mut self, what: &str) {
+        for observed in &mut self.observed {
+            (what, self.now).hash(observed);
+        }
+    }
+
+    /// Lets everything end without further faults, and sends the message again. Returns the outcomes of the requests.
+    pub(super) fn finish(mut self) -> Result<Vec<Outcome>, String> {
+        self.left = Budget::default();
+        self.drain();
+        if self.requests.iter().any(|request| request.open) {
+            self.violations.push("a request has no answer".to_owned());
+        }
+        let outcomes = self.requests.iter().filter_map(|request| request.answer).collect();
+        if self.lost {
+            self.now += self.bounds.plan.lease;
+        }
+        for process in 0..self.processes.len() {
+            self.end(process);
+        }
+        self.arrive();
+        self.settle(Some(self.requests.len() - 1));
+        self.drain();
+        let last = self.requests.pop().and_then(|request| request.answer);
+        if !matches!(last, Some(Outcome::Processed | Outcome::Duplicate)) {
+            self.violations.push(format!("the message cannot be delivered afterwards: {last:?}"));
+        }
+        drop(self.processes);
+        self.log.add(self.now, None, What::Ended { key: KEY, endpoint: 0, end: End::Acknowledged });
+        let records = self.log.take();
+        self.violations.extend(judge::judge(&self.bounds.plan, &records));
+        if self.violations.is_empty() {
+            return Ok(outcomes);
+        }
+        let story: Vec<_> = (records.iter().filter(|record| !matches!(record.what, What::Polled { .. })))
+            .map(ToString::to_string)
+            .collect();
+        Err(format!("{}\nWRONG: {}", story.join("\n"), self.violations.join("\nWRONG: ")))
+    }
+
+    fn drain(&mut self) {
+        self.settle(None);
+        for _ in 0..200 {
+            match self.actions().first() {
+                Some(action) => self.take(*action),
+                None if self.is_busy() => self.take(Action::Time),
+                None => return,
+            }
+        }
+        self.violations.push("the requests never end".to_owned());
+    }
+}
+
+/// Returns what the service did, without the random number of the owner.
+fn name(did: Did) -> String {
+    match did {
+        Did::Acquired { attempt, .. } => format!("acquired, attempt {attempt}"),
+        did => format!("{did:?}"),
+    }
+}
