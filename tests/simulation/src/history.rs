@@ -179,12 +179,13 @@ pub enum Did {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are numbers of requests, runs and calls")]
 pub enum What {
-    Send { request: usize, key: Key, endpoint: u8, attempt: usize, why: Why, to: usize },
+    Send { request: usize, key: Key, endpoint: u8, attempt: usize, why: Why, to: usize, signed: Millis },
     Broken { request: usize, reason: &'static str },
     HungUp { request: usize },
     Received { request: usize, answer: Answer },
     Ended { key: Key, endpoint: u8, end: End },
     Arrived { request: usize },
+    Verified { request: usize, accepted: bool },
     Answered { request: usize, answer: Answer },
     RunStarted { run: usize, request: usize, key: Key, attempt: u32 },
     Polled { run: usize },
@@ -265,7 +266,7 @@ impl fmt::Display for Record {
         write!(f, "{:>16}  ", Clock(self.at).to_string())?;
         let process = self.process.map_or('?', |process| (b'A' + process as u8) as char);
         match &self.what {
-            What::Send { request, key, endpoint, attempt, why, to } => {
+            What::Send { request, key, endpoint, attempt, why, to, .. } => {
                 let to = (b'A' + *to as u8) as char;
                 let how = match why {
                     Why::Scheduled => "sends",
@@ -295,6 +296,10 @@ impl fmt::Display for Record {
                 write!(f, "sender  {key} at endpoint {endpoint} {end}")
             }
             What::Arrived { request } => write!(f, "{process}       request {request} arrives"),
+            What::Verified { request, accepted } => {
+                let what = if *accepted { "accepts" } else { "rejects" };
+                write!(f, "{process}       {what} the timestamp of request {request}")
+            }
             What::Answered { request, answer } => {
                 write!(f, "{process}       answers request {request}: {}", answer.outcome())
             }

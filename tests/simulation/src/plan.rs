@@ -59,6 +59,8 @@ pub struct Plan {
     /// How often somebody resends a message within seconds after an attempt.
     pub impatience: u64,
     pub spread: Millis,
+    /// By how much each process's wall clock is ahead of the sender's, in milliseconds.
+    pub wall_clocks: Vec<i64>,
 }
 
 /// What handlers do, in per mille.
@@ -120,6 +122,7 @@ impl Plan {
             forgets: random.below(4) == 0,
             impatience: one_of(random, &[0, 0, 200]),
             spread: one_of(random, &[0, SECOND, HOUR]),
+            wall_clocks: Vec::new(),
         };
         // Many requests for one message while its lease expires.
         if random.below(4) == 0 {
@@ -147,6 +150,7 @@ impl Plan {
             // The worker's own limit.
             plan.store_timeout = 5 * SECOND;
         }
+        plan.wall_clocks = wall_clocks(seed, plan.processes);
         plan
     }
 
@@ -173,6 +177,19 @@ impl Plan {
             StoreClock::Clients { ahead } => ahead[process],
         }
     }
+}
+
+/// Most clocks are right. The others are wrong by less than the tolerance of five minutes, by about as much, or by more.
+fn wall_clocks(seed: u64, processes: usize) -> Vec<i64> {
+    let mut random = Random::new(seed, 2);
+    let right = random.below(4) > 0;
+    let mut clock = || {
+        let limit = one_of(&mut random, &[1, MINUTE, 4 * MINUTE]);
+        let about = one_of(&mut random, &[0, 5 * MINUTE, 5 * MINUTE, HOUR]);
+        let by = i64::try_from(about + random.below(limit)).unwrap_or_default();
+        if random.below(2) == 0 { by } else { -by }
+    };
+    (0..processes).map(|_| if right { 0 } else { clock() }).collect()
 }
 
 pub(crate) fn one_of<T: Copy>(random: &mut Random, values: &[T]) -> T {

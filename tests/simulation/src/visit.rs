@@ -47,8 +47,11 @@ pub struct Shared {
 pub struct Turns {
     /// What the handler of each request does.
     pub scripts: Arc<[Script]>,
-    waiting: Arc<Mutex<Vec<(usize, oneshot::Sender<()>)>>>,
+    waiting: Arc<Mutex<Vec<Turn>>>,
 }
+
+/// The number of a request, and what continues its handler.
+type Turn = (usize, oneshot::Sender<()>);
 
 impl Turns {
     /// Creates the turns of handlers, one for each request.

@@ -30,7 +30,7 @@ fn a_seed_determines_what_happens() {
 /// Checks that the seeds reach what the checker judges.
 #[test]
 fn the_seeds_contain_every_kind_of_fault() {
-    let mut seen = [0; 12];
+    let mut seen = [0; 13];
     let mut receivers = [false; 3];
     for seed in 0..60 {
         receivers[match Plan::new(seed).receiver {
@@ -52,6 +52,7 @@ fn the_seeds_contain_every_kind_of_fault() {
                 What::Returned { failed: true, .. } => 9,
                 What::Calm => 10,
                 What::Effect { .. } => 11,
+                What::Verified { accepted: false, .. } => 12,
                 _ => continue,
             };
             seen[kind] += 1;

@@ -2,6 +2,7 @@
 
 mod leased;
 mod queue;
+mod timestamps;
 mod transaction;
 
 use std::collections::{HashMap, HashSet};
@@ -76,6 +77,8 @@ struct Checker<'a> {
     /// When a delivery was completed.
     completed: HashMap<Key, Vec<(Millis, Millis)>>,
     forgotten: Vec<(Millis, Key)>,
+    /// The requests that were rejected because of their timestamps.
+    expired: HashSet<usize>,
     violations: Vec<String>,
 }
 
@@ -89,6 +92,7 @@ pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
         Kind::Queue => checker.check_queue(records),
         Kind::ExactlyOnce => checker.check_transactions(),
     }
+    checker.check_timestamps(records);
     checker.check_deliveries(records);
     checker.violations
 }
@@ -108,6 +112,7 @@ impl<'a> Checker<'a> {
             disturbed: vec![Vec::new(); plan.processes],
             completed: HashMap::new(),
             forgotten: Vec::new(),
+            expired: HashSet::new(),
             violations: Vec::new(),
         };
         let mut calls = HashMap::new();
@@ -123,6 +128,7 @@ impl<'a> Checker<'a> {
                 What::Arrived { request } => {
                     this.requests.entry(*request).or_default().arrived = Some(at);
                 }
+                What::Verified { request, accepted: false } => drop(this.expired.insert(*request)),
                 What::Answered { request, answer } => this.answers.push((at, *request, *answer)),
                 What::RunStarted { run, request, key, attempt } => {
                     runs.insert(*run, this.runs.len());
@@ -274,6 +280,7 @@ impl<'a> Checker<'a> {
                 matches!(end, Some(RunEnd::Failed | RunEnd::Panicked)) || self.is_stopping(process, at)
             }
             Outcome::Rejected | Outcome::Disabled => end == Some(RunEnd::Rejected),
+            Outcome::ExpiredTimestamp => self.expired.contains(&request),
             _ => false,
         }
     }

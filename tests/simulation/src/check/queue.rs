@@ -38,6 +38,7 @@ impl Checker<'_> {
                 Outcome::StoreUnavailable => self
                     .calls_in(process, key, arrived, at)
                     .any(|call| matches!(call.op, Op::Enqueue(_)) && !call.succeeded(ENQUEUE_TIMEOUT)),
+                Outcome::ExpiredTimestamp => self.expired.contains(&request),
                 _ => false,
             };
             if !explained || (answer.status() / 100 == 2 && !durable) {

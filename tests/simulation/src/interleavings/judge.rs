@@ -57,10 +57,12 @@ pub(super) fn judge(plan: &Plan, records: &[Record]) -> Vec<String> {
             }
             What::Executed { op: Op::Complete(..) | Op::Commit(..), did: Did::Held, .. } => recorded = true,
             What::Executed { op: Op::Forget(_), .. } => forgotten = number,
-            What::Answered { request, answer } if answer.status() / 100 == 2 => {
-                if answer.outcome() != Outcome::Ignored && !(succeeded && recorded) {
-                    violations.push(format!("request {request} was acknowledged too early"));
-                }
+            What::Answered { request, answer }
+                if answer.status() / 100 == 2
+                    && answer.outcome() != Outcome::Ignored
+                    && !(succeeded && recorded) =>
+            {
+                violations.push(format!("request {request} was acknowledged too early"));
             }
             _ => {}
         }

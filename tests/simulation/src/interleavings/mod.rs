@@ -9,6 +9,7 @@
 //! threads has the same result as one of these orders.
 
 mod judge;
+mod processes;
 mod world;
 
 use std::collections::{BTreeSet, HashMap};

@@ -42,45 +42,45 @@ pub(super) enum Action {
     Forget,
 }
 
-struct Call {
-    number: usize,
-    process: usize,
-    request: Option<usize>,
-    op: Op,
-    back: Return,
-    did: Option<Did>,
+pub(super) struct Call {
+    pub(super) number: usize,
+    pub(super) process: usize,
+    pub(super) request: Option<usize>,
+    pub(super) op: Op,
+    pub(super) back: Return,
+    pub(super) did: Option<Did>,
 }
 
-struct Request {
-    process: usize,
-    task: AbortHandle,
-    answer: Option<Outcome>,
+pub(super) struct Request {
+    pub(super) process: usize,
+    pub(super) task: AbortHandle,
+    pub(super) answer: Option<Outcome>,
     /// Whether somebody waits for the answer.
-    open: bool,
+    pub(super) open: bool,
 }
 
 pub(super) struct World<'a, R: Receiver> {
-    bounds: &'a Bounds,
-    left: Budget,
-    now: Millis,
-    log: Log,
-    service: R::Service,
-    shared: Shared,
-    turns: Turns,
-    processes: Vec<Option<Process<R::App>>>,
-    stopping: Vec<Option<Millis>>,
-    requests: Vec<Request>,
-    calls: Vec<Call>,
-    next_call: usize,
+    pub(super) bounds: &'a Bounds,
+    pub(super) left: Budget,
+    pub(super) now: Millis,
+    pub(super) log: Log,
+    pub(super) service: R::Service,
+    pub(super) shared: Shared,
+    pub(super) turns: Turns,
+    pub(super) processes: Vec<Option<Process<R::App>>>,
+    pub(super) stopping: Vec<Option<Millis>>,
+    pub(super) requests: Vec<Request>,
+    pub(super) calls: Vec<Call>,
+    pub(super) next_call: usize,
     /// The request that each task handles, and that owns each lease.
-    tasks: HashMap<Id, usize>,
-    owners: HashMap<u128, usize>,
+    pub(super) tasks: HashMap<Id, usize>,
+    pub(super) owners: HashMap<u128, usize>,
     /// What each request has observed, and what the service has executed.
-    observed: Vec<DefaultHasher>,
-    executed: DefaultHasher,
+    pub(super) observed: Vec<DefaultHasher>,
+    pub(super) executed: DefaultHasher,
     /// Whether a call or its result was lost, so that a lease may last until it expires.
-    lost: bool,
-    violations: Vec<String>,
+    pub(super) lost: bool,
+    pub(super) violations: Vec<String>,
 }
 
 impl<'a, R: Receiver> World<'a, R> {
@@ -163,14 +163,6 @@ impl<'a, R: Receiver> World<'a, R> {
         actions
     }
 
-    fn is_busy(&self) -> bool {
-        (0..self.processes.len()).any(|process| self.is_process_busy(process))
-    }
-
-    fn is_process_busy(&self, process: usize) -> bool {
-        self.processes[process].as_ref().is_some_and(|it| it.tasks() > 0 || R::is_active(&it.app))
-    }
-
     pub(super) fn take(&mut self, action: Action) {
         let before = self.requests.len();
         match action {
@@ -242,7 +234,8 @@ impl<'a, R: Receiver> World<'a, R> {
         let request = self.requests.len();
         let process = request % self.processes.len();
         let attempt = request + 1;
-        let send = What::Send { request, key: KEY, endpoint: 0, attempt, why: Why::Scheduled, to: process };
+        let (why, signed) = (Why::Scheduled, self.now);
+        let send = What::Send { request, key: KEY, endpoint: 0, attempt, why, to: process, signed };
         self.log.add(self.now, None, send);
         let (plan, service, shared) = (&self.bounds.plan, &self.service, &self.shared);
         let it = self.processes[process].get_or_insert_with(|| {
@@ -295,92 +288,6 @@ impl<'a, R: Receiver> World<'a, R> {
         }
         let _ = call.back.send(if failed { Err(Unreachable) } else { Ok(did) });
         self.log.add(self.now, Some(call.process), What::Returned { call: call.number, failed });
-    }
-
-    /// Lets time pass, until a task continues.
-    fn pass(&mut self, until: Millis) {
-        self.now = until;
-        let live = || (0..self.processes.len()).filter(|process| self.is_process_busy(*process));
-        for process in live().collect::<Vec<_>>() {
-            if let Some(it) = &mut self.processes[process] {
-                let emissions = it.drive(self.now);
-                self.now = self.now.min(it.now);
-                self.emitted(process, emissions, None);
-            }
-        }
-        let latest = self.processes.iter().flatten().map(|process| process.now).max();
-        self.now = self.now.max(latest.unwrap_or_default());
-        for process in 0..self.processes.len() {
-            while let Some(it) = self.processes[process].as_mut().filter(|it| it.now < self.now) {
-                let emissions = it.drive(self.now);
-                self.emitted(process, emissions, None);
-            }
-        }
-    }
-
-    /// Runs all tasks that can continue.
-    fn settle(&mut self, arrived: Option<usize>) {
-        for process in 0..self.processes.len() {
-            if let Some(it) = &mut self.processes[process] {
-                let emissions = it.settle();
-                self.emitted(process, emissions, arrived);
-            }
-        }
-        let late_calls = self.left.late_calls > 0;
-        // The caller has given up. The service may not have received the call, or will receive it late.
-        let ended = |call: &mut Call| {
-            let open = late_calls || matches!(call.op, Op::Rollback(..));
-            call.back.is_closed() && (call.did.is_some() || !open)
-        };
-        for call in self.calls.extract_if(.., ended) {
-            self.lost |= !matches!(call.op, Op::Rollback(..));
-            R::unreceived(&mut self.service, call.did.unwrap_or(Did::Refused));
-        }
-    }
-
-    fn emitted(&mut self, process: usize, emissions: Vec<(Millis, Emission)>, arrived: Option<usize>) {
-        for (at, emission) in emissions {
-            match emission {
-                Emission::Call(op, back, task) => {
-                    let number = self.next_call;
-                    self.next_call += 1;
-                    self.log.add(at, Some(process), What::Called { call: number, op: op.clone() });
-                    let request = task.and_then(|task| match arrived {
-                        Some(arrived) => Some(*self.tasks.entry(task).or_insert(arrived)),
-                        None => self.tasks.get(&task).copied(),
-                    });
-                    let request = request.or(op.owner().and_then(|owner| self.owners.get(&owner).copied()));
-                    self.calls.push(Call { number, process, request, op, back, did: None });
-                }
-                Emission::Answer(request, answer) => {
-                    self.log.add(at, Some(process), What::Answered { request, answer });
-                    answer.outcome().as_str().hash(&mut self.observed[request]);
-                    self.requests[request].answer = Some(answer.outcome());
-                    self.requests[request].open = false;
-                }
-                Emission::Stopped => {
-                    self.log.add(at, Some(process), What::Stopped);
-                    let limit = SHUTDOWN_LIMIT + 2 * self.bounds.plan.store_timeout;
-                    let gives_up = self.stopping[process].is_some_and(|since| at >= since + limit);
-                    let works = |call: &Call| call.process == process && !call.back.is_closed();
-                    if self.calls.iter().any(works) && !gives_up {
-                        self.violations.push("the shutdown ended before a call".to_owned());
-                    }
-                    self.end(process);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, process: usize) {
-        if let Some(process) = self.processes[process].take() {
-            process.kill();
-        }
-        self.stopping[process] = None;
-        R::disconnected(&mut self.service, Some(process));
-        for request in self.requests.iter_mut().filter(|request| request.process == process) {
-            request.open = false;
-        }
     }
 
     /// Every task observes when time passes and when a process stops.

@@ -5,9 +5,10 @@ pub mod queued;
 pub mod transactional;
 
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Event, Timestamp};
+use clerk_webhook_core::{Answer, Event, MessageId, SigningSecret, Timestamp, Verifier};
 use clerk_webhook_store::{DeliveryKey, Scope};
 
 use crate::history::{Did, Key, Millis, Op};
@@ -51,10 +52,34 @@ pub trait Receiver: 'static {
 /// Returns the event of a message. Every second message is about the same object.
 #[must_use]
 pub fn event(key: Key) -> Event {
-    let body =
-        format!(r#"{{"data":{{"id":"user_{}","object":"user"}},"type":"simulated.event"}}"#, key.message % 2);
-    let id = format!("msg_{}", key.message).parse().expect("a message id");
-    Event::from_trusted(id, Timestamp::from_secs(1_800_000_000), body.into()).expect("an event")
+    Event::from_trusted(id(key), timestamp(0), body(key).into()).expect("an event")
+}
+
+fn id(key: Key) -> MessageId {
+    format!("msg_{}", key.message).parse().expect("a message id")
+}
+
+fn body(key: Key) -> String {
+    format!(r#"{{"data":{{"id":"user_{}","object":"user"}},"type":"simulated.event"}}"#, key.message % 2)
+}
+
+fn timestamp(at: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + at)
+}
+
+/// Verifies a request that the sender signed at a time, with a clock that shows another time.
+///
+/// # Errors
+///
+/// Returns the answer to a request whose age the tolerance does not allow.
+pub fn verify(key: Key, signed: Millis, clock: i64) -> Result<Event, Answer> {
+    static SECRET: LazyLock<SigningSecret> =
+        LazyLock::new(|| SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a secret"));
+    let body = body(key);
+    let signed = timestamp(i64::try_from(signed).expect("a time"));
+    let headers = SECRET.sign(&id(key), signed, body.as_bytes()).to_pairs();
+    let verifier = Verifier::builder().secret(SECRET.clone()).clock(move || timestamp(clock)).build();
+    verifier.expect("a verifier").receive(&headers, body.into()).map_err(|error| Answer::from(&error))
 }
 
 pub(crate) fn scope_of(scope: u8) -> Scope {
@@ -62,7 +87,7 @@ pub(crate) fn scope_of(scope: u8) -> Scope {
 }
 
 pub(crate) fn delivery_key(key: Key) -> DeliveryKey {
-    DeliveryKey::new(scope_of(key.scope), format!("msg_{}", key.message).parse().expect("a message id"))
+    DeliveryKey::new(scope_of(key.scope), id(key))
 }
 
 pub(crate) fn key_of(key: &DeliveryKey) -> Key {

@@ -133,6 +133,7 @@ impl<R: Receiver> Simulation<R> {
                     attempt: 0,
                     generation: 0,
                     began: None,
+                    signed: 0,
                     ended: None,
                 });
                 let at = at + self.below(5);

@@ -1,5 +1,6 @@
 //! The sender: Svix's schedule, with lost requests and responses.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clerk_webhook_core::Answer;
@@ -12,7 +13,7 @@ use super::{Action, Simulation};
 use crate::history::{End, Key, Millis, What, Why};
 use crate::plan::{SECOND, one_of};
 use crate::process::{Emission, millis};
-use crate::receiver::{Receiver, event};
+use crate::receiver::{Receiver, verify};
 use crate::visit::Visit;
 
 pub(super) struct Delivery {
@@ -22,6 +23,8 @@ pub(super) struct Delivery {
     /// Changes when the scheduled attempts are canceled.
     pub(super) generation: u32,
     pub(super) began: Option<Millis>,
+    /// When the latest attempt was signed.
+    pub(super) signed: Millis,
     pub(super) ended: Option<Millis>,
 }
 
@@ -31,6 +34,7 @@ pub(super) struct Request {
     pub(super) why: Why,
     pub(super) process: usize,
     pub(super) sent: Millis,
+    pub(super) signed: Millis,
     /// Whether the sender knows the result.
     pub(super) done: bool,
     pub(super) respond: bool,
@@ -51,7 +55,12 @@ impl<R: Receiver> Simulation<R> {
             it.attempt += 1;
         }
         it.began.get_or_insert(self.now);
+        // An instant retry consists of the same bytes.
+        if why != Why::Instant {
+            it.signed = self.now;
+        }
         let (key, endpoint, attempt, generation) = (it.key, it.endpoint, it.attempt, it.generation);
+        let signed = it.signed;
         let (request, process) = (self.requests.len(), self.any_process());
         self.requests.push(Request {
             delivery,
@@ -59,11 +68,16 @@ impl<R: Receiver> Simulation<R> {
             why,
             process,
             sent: self.now,
+            signed,
             done: false,
             respond: true,
             task: None,
         });
-        self.log.add(self.now, None, What::Send { request, key, endpoint, attempt, why, to: process });
+        self.log.add(
+            self.now,
+            None,
+            What::Send { request, key, endpoint, attempt, why, to: process, signed },
+        );
         self.later(self.now + millis(RESPONSE_TIMEOUT), Action::HangUp { request });
         let at = self.now + self.latency();
         if self.chance(self.plan.network_faults) {
@@ -105,10 +119,19 @@ impl<R: Receiver> Simulation<R> {
         let key = self.deliveries[self.requests[request].delivery].key;
         self.log.add(self.now.max(it.now), Some(process), What::Arrived { request });
         let (app, handlers) = (it.app.clone(), self.plan.handlers);
-        let shared = self.shared.clone();
+        let (shared, signed) = (self.shared.clone(), self.requests[request].signed);
+        let ahead = self.plan.wall_clocks[process];
         let task = it.spawn(move |local| async move {
+            // After the recovery, all clocks are right.
+            let ahead = if shared.calm.load(Ordering::Relaxed) { 0 } else { ahead };
+            let clock = i64::try_from(local.now()).unwrap_or_default() + ahead;
+            let verified = verify(key, signed, clock);
+            local.log(What::Verified { request, accepted: verified.is_ok() });
             let visit = Visit { local: local.clone(), request, key, handlers, shared };
-            let answer = R::receive(app, event(key), visit).await;
+            let answer = match verified {
+                Ok(event) => R::receive(app, event, visit).await,
+                Err(answer) => answer,
+            };
             local.emit(Emission::Answer(request, answer));
         });
         self.requests[request].task = Some(task);
