@@ -1,6 +1,6 @@
 //! Simulates a fixed number of seeds.
 
-use clerk_webhook_tests_simulation::history::What;
+use clerk_webhook_tests_simulation::history::{Did, Op, What};
 use clerk_webhook_tests_simulation::plan::{Kind, Plan};
 use clerk_webhook_tests_simulation::simulate;
 
@@ -30,7 +30,7 @@ fn a_seed_determines_what_happens() {
 /// Checks that the seeds reach what the checker judges.
 #[test]
 fn the_seeds_contain_every_kind_of_fault() {
-    let mut seen = [0; 13];
+    let mut seen = [0; 15];
     let mut receivers = [false; 3];
     for seed in 0..60 {
         receivers[match Plan::new(seed).receiver {
@@ -53,6 +53,8 @@ fn the_seeds_contain_every_kind_of_fault() {
                 What::Calm => 10,
                 What::Effect { .. } => 11,
                 What::Verified { accepted: false, .. } => 12,
+                What::Executed { op: Op::Forget(_), did: Did::Removed(1), .. } => 13,
+                What::Executed { op: Op::Purge(_), did: Did::Removed(1..), .. } => 14,
                 _ => continue,
             };
             seen[kind] += 1;
