@@ -213,6 +213,7 @@ impl<'a> Checker<'a> {
             }
             let run = &self.runs[index];
             let limit = run.started + self.plan.handler_timeout;
+            let known = self.lease_loss_known(run);
             let late = run
                 .polls
                 .iter()
@@ -222,7 +223,9 @@ impl<'a> Checker<'a> {
                 self.violation(poll, format!("a handler of {key} runs for longer than its time limit"));
             }
             let run = &self.runs[index];
-            if let Some(poll) = run.polls.iter().copied().find(|poll| self.knows_lease_lost(run, *poll)) {
+            if let Some(poll) =
+                run.polls.iter().copied().find(|poll| known.is_some_and(|known| known < *poll))
+            {
                 self.violation(
                     poll,
                     format!("a handler of {key} runs although its lease is known to be lost"),
@@ -301,14 +304,14 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Returns whether a renewal has told the process before `at` that a run's lease is lost.
-    fn knows_lease_lost(&self, run: &Run, at: Millis) -> bool {
-        self.calls.iter().any(|call| {
+    /// Returns when a renewal told the process that a run's lease is lost.
+    fn lease_loss_known(&self, run: &Run) -> Option<Millis> {
+        let losses = self.calls.iter().filter(|call| {
             matches!((&call.op, call.executed), (Op::Renew(..), Some((_, Did::Lost))))
                 && call.process == run.process
                 && call.op.owner() == run.lease.map(|(owner, _)| owner)
-                && call.returned.is_some_and(|(returned, failed)| !failed && returned < at)
-        })
+        });
+        losses.filter_map(|call| call.returned).filter(|(_, failed)| !failed).map(|(at, _)| at).min()
     }
 
     /// Returns whether the process lost a run's lease, for a reason, before `at`.
