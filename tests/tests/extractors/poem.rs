@@ -7,6 +7,7 @@ use clerk_webhook_poem::{ClerkEndpoint, ClerkEvent, ClerkEventError, OptionalCle
 use clerk_webhook_tests::request::{BODY, verifier};
 use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private, texts};
 use clerk_webhook_tests::{OTHER_SECRET, sign};
+use poem::error::ResponseError as _;
 use poem::http::StatusCode;
 use poem::{Endpoint, EndpointExt as _, FromRequest as _, Request, Response, Route, handler};
 
@@ -84,6 +85,8 @@ async fn a_handler_can_extract_the_error() {
         let error: &ClerkEventError = error.downcast_ref().unwrap();
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
         assert_eq!(error.outcome(), Outcome::InvalidSignature);
+        // `poem::Error` calls only `as_response`.
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
         // The text does not repeat its source's text.
         assert_eq!(error.to_string(), "the delivery could not be verified");
         let source = error.source().unwrap().to_string();
@@ -131,6 +134,7 @@ async fn option_clerk_event_is_none_for_a_forged_delivery() {
 #[tokio::test]
 async fn debug_shows_no_secret_and_no_payload() {
     let endpoint = ClerkEndpoint::new(verifier(), async |_: Event| ());
+    assert!(format!("{endpoint:?}").starts_with("ClerkEndpoint {"), "{endpoint:?}");
     let (request, mut body) = signed("another body", PRIVATE).split();
     let without_verifier = OptionalClerkEvent::from_request(&request, &mut body).await.unwrap_err();
     let rejected = endpoint.call(signed("another body", PRIVATE)).await.unwrap_err();

@@ -106,6 +106,8 @@ async fn without_the_fairing_a_catcher_or_the_handler_answers() {
         let Err(error) = event else { return (Status::Ok, "accepted") };
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
         assert_eq!(error.outcome(), Outcome::InvalidSignature);
+        // The text does not repeat its source's text.
+        assert_eq!(error.to_string(), "the delivery could not be verified");
         let source = error.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
         (Status::Unauthorized, "rejected by the handler")

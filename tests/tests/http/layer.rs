@@ -11,15 +11,17 @@ use std::time::Duration;
 
 use bytes::buf::Chain;
 use bytes::{Buf as _, Bytes};
-use clerk_webhook_core::{Answer, Outcome, ReceiveError, Verifier};
+use clerk_webhook_core::{Answer, Handlers, Outcome, ReceiveError, Verifier};
+use clerk_webhook_store::MemoryStore;
 use clerk_webhook_tests::body::{ScriptedBody, Step, frames};
 use clerk_webhook_tests::request::{
     BODY, BoxError, collect, delivery, forged, framed, signed, unsigned, verifier,
 };
 use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private};
 use clerk_webhook_tests::{event_of, fixture, secret};
-use clerk_webhook_tower::ResponseBody;
-use clerk_webhook_tower::{VerifyWebhook, VerifyWebhookLayer};
+use clerk_webhook_tower::{
+    DeduplicateLayer, ResponseBody, VerifyWebhook, VerifyWebhookLayer, WebhookService,
+};
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -289,9 +291,24 @@ async fn debug_shows_no_secret_and_no_payload() {
 
     let body = ScriptedBody::new([Step::Data(PRIVATE.into()), Step::Stall]);
     let mut future = pin!(service.call(signed(PRIVATE.as_bytes(), body)));
-    assert_shows_nothing_private(&format!("{future:?}"));
+    assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_shows_nothing_private(&format!("{future:?}"));
 
     assert_eq!(service.clone().oneshot(delivery(PRIVATE)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn debug_shows_the_names_of_the_other_services() {
+    let handlers: Handlers<()> = Handlers::builder().build().unwrap();
+    let mut service = WebhookService::new(handlers, ());
+    assert_eq!(format!("{service:?}"), "WebhookService { .. }");
+    assert_eq!(format!("{:?}", service.call(delivery(BODY))), "WebhookFuture { .. }");
+    let layer = DeduplicateLayer::new(MemoryStore::new());
+    let mut deduplicated = layer.layer(service);
+    let texts = [format!("{layer:?}"), format!("{deduplicated:?}")];
+    assert!(texts[0].starts_with("DeduplicateLayer { deduplicator: Deduplicator {"), "{texts:?}");
+    let expected = "Deduplicate { inner: WebhookService { .. }, deduplicator: Deduplicator {";
+    assert!(texts[1].starts_with(expected), "{texts:?}");
+    assert_eq!(format!("{:?}", deduplicated.call(delivery(BODY))), "DeduplicateFuture { .. }");
 }
