@@ -101,3 +101,25 @@ impl fmt::Display for IgnoredReason {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_and_reasons_have_a_text() {
+        let ignored = Applied::Ignored(IgnoredReason::NotKept);
+        for (applied, name, is_change) in [
+            (Applied::Inserted, "inserted", true),
+            (Applied::Updated, "updated", true),
+            (Applied::Tombstoned, "tombstoned", true),
+            (Applied::Stale, "stale", false),
+            (ignored, "ignored", false),
+        ] {
+            assert_eq!((applied.as_str(), applied.is_change()), (name, is_change));
+            // The text can be padded, as in a table.
+            assert_eq!(format!("{applied:>12}"), format!("{name:>12}"));
+        }
+        assert_eq!(IgnoredReason::WithoutId.to_string(), "the event's data has no id");
+    }
+}

@@ -388,3 +388,6 @@ fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> Option<Value> {
 pub(crate) fn text_of<DB: SyncDatabase>(row: &DB::Row, column: &str) -> Result<String, SyncError> {
     Ok(DB::get(row, column, Kind::Text)?.as_text().unwrap_or_default().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,3 +152,17 @@ impl From<sqlx::Error> for ImportError {
         Self::Sync(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_the_source_of_the_error_that_stopped_the_run() {
+        let source = |error: ImportError| error.source().map(ToString::to_string);
+        let database = sqlx::Error::PoolTimedOut.to_string();
+        assert_eq!(source(sqlx::Error::PoolTimedOut.into()), Some(database));
+        assert_eq!(source(ImportError::Stopped), None);
+        assert_eq!(format!("{:?}", ImportError::Stopped), "the run was stopped. Rows that were written stay");
+    }
+}

@@ -225,6 +225,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn debug_shows_the_settings() {
+        let options = BackfillOptions::default()
+            .resources([Resource::Users])
+            .dry_run(true)
+            .restart(true)
+            .call_hook(true);
+        assert_eq!(
+            format!("{options:?}"),
+            "BackfillOptions { resources: Some([Users]), dry_run: true, restart: true, call_hook: true, .. }"
+        );
+        assert!(options.on_progress(|_| ()).run.on_progress.is_some());
+        let grace = Duration::from_secs(1);
+        let options = ReconcileOptions::default().resources([Resource::Roles]).dry_run(true).grace(grace);
+        assert_eq!(
+            format!("{:?}", options.max_tombstones(3).force(true).call_hook(false)),
+            "ReconcileOptions { resources: Some([Roles]), dry_run: true, max_tombstones: 3, force: true, grace: 1s, \
+             call_hook: false, .. }"
+        );
+        assert!(ReconcileOptions::default().on_progress(|_| ()).run.on_progress.is_some());
+    }
+
+    #[test]
     fn one_percent_of_the_rows_may_become_tombstones_unless_none_may() {
         for (options, rows, expected) in [
             (ReconcileOptions::default(), 5, 100),

@@ -281,3 +281,33 @@ fn is_older<DB: SyncDatabase>(row: &DB::Row, bounds: Bounds) -> Result<bool, sql
     }
     Ok(is_older)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Sqlite};
+
+    use super::*;
+    use crate::properties::memory;
+
+    #[tokio::test]
+    async fn a_row_within_the_bounds_is_not_older() {
+        let pool = memory().await;
+        for (deleted_at, synced_at, created_at, updated_at, event_at, expected) in [
+            ("NULL", 19, "9", 9, 9, true),
+            ("NULL", 19, "NULL", 9, 9, true),
+            ("1", 19, "9", 9, 9, false),
+            ("NULL", 20, "9", 9, 9, false),
+            ("NULL", 19, "10", 9, 9, false),
+            ("NULL", 19, "9", 10, 9, false),
+            ("NULL", 19, "9", 9, 10, false),
+        ] {
+            let select = format!(
+                "SELECT {deleted_at} AS deleted_at, {synced_at} AS synced_at, {created_at} AS created_at, \
+                 {updated_at} AS updated_at, {event_at} AS event_at"
+            );
+            let row = sqlx::query(AssertSqlSafe(select.clone())).fetch_one(&pool).await.unwrap();
+            let bounds = Bounds { object: 10, row: 20 };
+            assert_eq!(is_older::<Sqlite>(&row, bounds).unwrap(), expected, "{select}");
+        }
+    }
+}

@@ -298,3 +298,90 @@ impl Refreshed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(change: impl FnOnce(&mut TableReport)) -> TableReport {
+        let mut report = TableReport::new(Resource::Users);
+        change(&mut report);
+        report
+    }
+
+    #[test]
+    fn a_table_is_in_step_if_nothing_was_written_and_nothing_is_in_doubt() {
+        for (report, is_in_step, is_certain, is_complete) in [
+            (table(|_| ()), true, true, true),
+            (table(|report| (report.seen, report.unchanged, report.erased) = (3, 2, 1)), true, true, true),
+            (table(|report| report.inserted = 1), false, true, true),
+            (table(|report| report.updated = 1), false, true, true),
+            (table(|report| report.tombstoned = 1), false, true, true),
+            (table(|report| report.left_to_events = 1), false, true, true),
+            (table(|report| report.unconfirmed = 1), false, false, true),
+            (table(|report| report.unreadable = 1), false, false, false),
+            (table(|report| report.unlisted = 1), false, false, false),
+            (
+                table(|report| (report.skipped, report.unlisted) = (Some(Skipped::NotKept), 1)),
+                false,
+                false,
+                true,
+            ),
+        ] {
+            assert_eq!((report.is_in_step(), report.is_certain()), (is_in_step, is_certain), "{report:?}");
+            let now = Timestamp::now();
+            let tables = vec![table(|_| ()), report];
+            let report = Report { instance_id: String::new(), started_at: now, finished_at: now, tables };
+            assert_eq!((report.is_in_step(), report.is_complete()), (is_in_step, is_complete), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn comparisons_and_writes_are_counted() {
+        let counts = Counts { inserted: 1, updated: 2, unchanged: 3, erased: 4 };
+        let mut added = table(|_| ());
+        added.add(counts);
+        added.add(counts);
+        assert_eq!((added.inserted, added.updated, added.unchanged, added.erased), (2, 4, 6, 8));
+        for (comparison, numbers, drift) in [
+            (Comparison::Missing, (2, 0, 0, 0), Some(DriftKind::Missing)),
+            (Comparison::Stale, (0, 2, 0, 0), Some(DriftKind::Stale)),
+            (Comparison::Differing, (0, 2, 0, 0), Some(DriftKind::Differing)),
+            (Comparison::Equal, (0, 0, 2, 0), None),
+            (Comparison::Newer, (0, 0, 2, 0), None),
+            (Comparison::Erased, (0, 0, 0, 2), None),
+        ] {
+            let mut noted = table(|_| ());
+            noted.note("user_1", comparison, false);
+            noted.note("user_2", comparison, true);
+            assert_eq!(
+                (noted.inserted, noted.updated, noted.unchanged, noted.erased),
+                numbers,
+                "{comparison:?}"
+            );
+            let listed = drift.map(|kind| Drift { id: "user_2".to_owned(), kind });
+            assert_eq!(noted.drift, Vec::from_iter(listed), "{comparison:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_and_results_have_names() {
+        let skipped = [Skipped::FeatureOff, Skipped::NotKept, Skipped::Imported];
+        assert_eq!(skipped.map(Skipped::as_str), ["feature_off", "not_kept", "imported"]);
+        let refreshed = [
+            (Refreshed::Inserted, "inserted"),
+            (Refreshed::Updated, "updated"),
+            (Refreshed::Unchanged, "unchanged"),
+            (Refreshed::Tombstoned, "tombstoned"),
+            (Refreshed::Erased, "erased"),
+            (Refreshed::NotFound, "not_found"),
+            (Refreshed::NotKept, "not_kept"),
+            (Refreshed::Unconfirmed, "unconfirmed"),
+        ];
+        for (refreshed, name) in refreshed {
+            assert_eq!(refreshed.as_str(), name);
+        }
+        // The text can be padded, as in a table.
+        assert_eq!(format!("{:>9}", DriftKind::Surplus), "  surplus");
+    }
+}

@@ -292,6 +292,47 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_import_continues_from_a_position_of_the_same_tables_within_a_day() {
+        const DAY: i64 = 86_400_000;
+        let tables = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let now = SavedPosition::new(tables(&["users"]));
+        for (names, age, expected) in [
+            (&["users"][..], 0, true),
+            (&["users"], DAY - 1, true),
+            (&["users"], DAY, false),
+            // The clock of the earlier run was ahead.
+            (&["users"], -1, false),
+            (&["users", "roles"], 0, false),
+        ] {
+            let began_at = now.began_at - age;
+            let saved = SavedPosition { began_at, ..SavedPosition::new(tables(names)) };
+            assert_eq!(saved.precedes(&now), expected, "{names:?}, {age} ms");
+        }
+    }
+
+    #[test]
+    fn the_last_comparison_is_the_latest_of_all_tables() {
+        let mut state = ImportState::default();
+        assert_eq!(state.last_reconciled_at(), None);
+        for (resource, at) in [(Resource::Users, 2_000), (Resource::Roles, 3_000), (Resource::Domains, 1_000)]
+        {
+            state.reconciled_at.insert(resource, Timestamp::from_millis(at));
+        }
+        assert_eq!(state.last_reconciled_at(), Some(Timestamp::from_millis(3_000)));
+        #[cfg(feature = "metrics")]
+        {
+            let metrics = clerk_webhook_tests::metrics::Metrics::default();
+            let _recording = metrics::set_default_local_recorder(&metrics);
+            state.backfilled_at = Some(Timestamp::from_millis(5_000));
+            state.record();
+            let [backfill, reconcile] = ["backfill", "reconcile"].map(|kind| {
+                metrics.get_exactly(&format!("clerk_sync_last_sweep_timestamp_seconds{{kind={kind}}}"))
+            });
+            assert_eq!((backfill, reconcile), (Some(5.0), Some(3.0)));
+        }
+    }
+
     #[tokio::test]
     async fn the_lease_of_a_crashed_owner_whose_clock_was_ahead_is_taken() {
         let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);

@@ -331,6 +331,8 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(all(&deep), format!("{}null{}", "[".repeat(64), "]".repeat(64)));
+        let deep = |depth, end| format!("{}{end}{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert_eq!(all(&deep(70, "1")), deep(64, "null"));
         assert_eq!(all(""), "null");
     }
 
@@ -348,5 +350,7 @@ mod tests {
         assert_eq!(canonical(json, Leave::OutPrivate, &[]), public);
         let without = canonical(r#"{"a":{"url":1},"url":2}"#, Leave::In, &["url"]);
         assert_eq!(without, r#"{"a":{"url":1}}"#);
+        // A text that is left out can contain characters that end other values.
+        assert_eq!(canonical(r#"{"a":"x,]} ","b":1}"#, Leave::In, &["a"]), r#"{"b":1}"#);
     }
 }

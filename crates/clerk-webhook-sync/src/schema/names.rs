@@ -153,6 +153,7 @@ mod tests {
         for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
             assert_eq!(invalid.parse::<Names>(), Err(InvalidPrefix), "{invalid:?}");
         }
+        assert!(InvalidPrefix.to_string().starts_with("the table name prefix is invalid. Use 1 to 32 "));
         assert_eq!(format!("{InvalidPrefix:?}"), InvalidPrefix.to_string());
     }
 

@@ -62,7 +62,7 @@ async fn a_copy_is_shown_until_an_event_of_the_object_arrives<DB: Engine>(sync: 
     assert_eq!(sync.apply(&changed).await.unwrap(), Applied::Updated);
     let (membership, user) = sync.members("org_1").await.unwrap().remove(0);
     assert_eq!(user.unwrap().first_name.as_deref(), Some("Ada"));
-    assert!(membership.has_permission("org:read"));
+    assert!(membership.has_permission("org:read") && !membership.has_permission("org:write"));
     let organization = sync.organization("org_1").await.unwrap().unwrap();
     assert_eq!(organization.name.as_deref(), Some("Acme"));
     assert_eq!(organization.created_by.as_deref(), Some("user_1"));

@@ -21,6 +21,7 @@ on_both_engines!(
     events_that_change_nothing_do_not_call_the_hook,
     copies_do_not_call_the_hook,
     before_equals_after_of_the_previous_call,
+    after_contains_what_an_earlier_version_knew,
     the_hook_can_read_the_child_rows,
     writes_of_the_hook_are_committed_with_the_row,
     an_error_of_the_hook_rolls_everything_back,
@@ -167,6 +168,24 @@ async fn before_equals_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB
         }
     }
     assert_eq!(kinds.len(), 11, "{kinds:?}");
+}
+
+/// The user and the time of joining never change, so the row keeps them.
+async fn after_contains_what_an_earlier_version_knew<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, recorded) = recording(sync);
+    let mut changed = membership("orgmem_1", "org_1", "user_1", T + 20);
+    changed
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| !["created_at", "public_user_data"].contains(&name.as_str()));
+    for (at, data) in [(T + 10, membership("orgmem_1", "org_1", "user_1", T)), (T + 30, changed)] {
+        sync.apply(&event("organizationMembership.updated", at, data)).await.unwrap();
+    }
+    let changes = take(&recorded);
+    let [_, Change::Membership(change)] = &changes[..] else { panic!("{changes:?}") };
+    let (row, _) = sync.members("org_1").await.unwrap().remove(0);
+    assert_eq!((row.user_id.as_deref(), row.updated_at.as_millis()), (Some("user_1"), T + 20));
+    assert_eq!(change.after, Some(row));
 }
 
 /// Adds a hook that uses only the connection.

@@ -21,12 +21,14 @@ on_both_engines!(
     a_dry_run_reports_what_is_missing_and_writes_nothing,
     an_import_calls_no_hook_unless_asked,
     a_comparison_calls_the_hook_with_its_origin,
+    a_comparison_repairs_the_addresses_of_users,
     deleted_objects_become_tombstones,
     recently_written_rows_are_kept,
     a_row_without_a_confirmed_deletion_is_kept,
     a_row_that_is_written_during_the_look_is_kept,
     too_many_deletions_are_refused_before_the_first_tombstone,
     an_empty_list_over_a_filled_table_is_refused,
+    exactly_one_percent_of_the_rows_can_be_removed,
     a_small_table_can_become_empty,
     the_key_of_another_instance_is_refused,
     a_key_that_knows_no_row_of_the_tables_is_refused,
@@ -265,6 +267,18 @@ async fn a_comparison_calls_the_hook_with_its_origin<DB: Engine>(sync: ClerkSync
     assert!(recorded.lock().unwrap().is_empty());
 }
 
+async fn a_comparison_repairs_the_addresses_of_users<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    let emails = "SELECT email FROM clerk_user_emails ORDER BY user_id, id";
+    let before = rows(&sync, emails).await;
+    <DB as Engine>::run(sync.pool(), "UPDATE clerk_user_emails SET email = 'old@example.com'").await;
+    clerk.pass(Duration::from_secs(1));
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert!(table(&report, Resource::Users).updated > 0, "{report:?}");
+    assert_eq!(rows(&sync, emails).await, before);
+}
+
 async fn deleted_objects_become_tombstones<DB: Engine>(sync: ClerkSync<DB>) {
     let history = History::builder().scenario(Scenario::Churn).seed(7).events(400).build();
     let clerk = FakeBackendApi::from_events(history.events().to_vec());
@@ -375,6 +389,20 @@ async fn an_empty_list_over_a_filled_table_is_refused<DB: Engine>(sync: ClerkSyn
     assert!(matches!(error, ImportError::EmptyList { resource: Resource::Users, rows: 1, .. }), "{error}");
     assert!(error.is_refusal());
     assert!(sync.user("user_gone0").await.unwrap().is_some());
+    let forced = sync.reconcile(&api(&empty), ReconcileOptions::default().force(true)).await.unwrap();
+    assert_eq!(table(&forced, Resource::Users).seen, 0);
+}
+
+async fn exactly_one_percent_of_the_rows_can_be_removed<DB: Engine>(sync: ClerkSync<DB>) {
+    let users = History::builder().scenario(Scenario::SignUp).seed(7).users(198).build();
+    let clerk = FakeBackendApi::new(&users);
+    clerk.pass(LATER);
+    import(&sync, &api(&clerk)).await;
+    let rows = count(&clerk, ObjectKind::User);
+    add_surplus(&sync, 2).await;
+    let options = ReconcileOptions::default().max_tombstones(1);
+    let report = sync.reconcile(&api(&clerk), options).await.unwrap();
+    assert_eq!((rows + 2, table(&report, Resource::Users).tombstoned), (200, 2));
 }
 
 async fn a_small_table_can_become_empty<DB: Engine>(sync: ClerkSync<DB>) {
@@ -610,6 +638,23 @@ async fn an_interrupted_import_remembers_its_doubts<DB: Engine>(sync: ClerkSync<
     let report = import(&sync, &api(&clerk)).await;
     assert_eq!(table(&report, Resource::Users).unreadable, 0, "{report:?}");
     assert!(sync.import_state().await.unwrap().backfilled_at.is_some());
+
+    // If a table is listed completely, but with doubts, the next import lists it again.
+    let fails = api_through(&clerk, |request, mut response| match request.uri().path() {
+        path if path.ends_with("/users") => edited(response, |users| {
+            if let Some(user) = users.get_mut(0) {
+                user.as_object_mut().unwrap().remove("email_addresses");
+            }
+        }),
+        path if path.ends_with("/organizations") => {
+            *response.status_mut() = http::StatusCode::FORBIDDEN;
+            response
+        }
+        _ => response,
+    });
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).skipped, None, "{report:?}");
 }
 
 /// Paging can hide an object.

@@ -1,5 +1,6 @@
 //! How requests are sent: their pace, their retries and their headers.
 
+use std::error::Error as _;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use super::super::resource::Resource;
 use super::super::transport::{MAX_RESPONSE_BYTES, ResponseTooLarge};
 use super::server::{KEY, React, Server, failure, ok, refusal, status};
 use super::world::World;
+use crate::ImportError;
 
 const INSTANCE: &str =
     r#"{"object":"instance","id":"ins_1","environment_type":"development","allowed_origins":null}"#;
@@ -177,11 +179,16 @@ async fn gives_up_after_five_retries() {
         ),
         (|| ok("{"), Kind::Unavailable, "no complete response arrived in 6 attempts (GET /instance)"),
     ];
+    let mut sources = Vec::new();
     for (react, kind, text) in failures {
         let server = Server::new(move |_, _| react());
         let error = server.api.instance().await.unwrap_err();
         assert_eq!(error.kind(), kind);
         assert!(error.to_string().contains(text), "{error}");
+        let source = error.source().map(ToString::to_string);
+        // The error of an import has the same source.
+        assert_eq!(ImportError::from(error).source().map(ToString::to_string), source);
+        sources.push(source);
         let times = server.times();
         let delays: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!(delays.len(), 5);
@@ -189,6 +196,7 @@ async fn gives_up_after_five_retries() {
             assert!((shortest..=shortest + JITTER).contains(&delay), "{times:?}");
         }
     }
+    assert_eq!(sources, [None, None, Some("reset".to_owned()), None]);
 }
 
 #[tokio::test(start_paused = true)]
