@@ -6,6 +6,7 @@
 #
 # Prints the medians in transactions per second, and how many times longer than the first row of its group each takes.
 set -euo pipefail
+cd "$(dirname "$0")"
 
 seconds=${1:-3} rounds=${2:-5}
 : "${TEST_POSTGRES_URL:?is not set. Start the servers as described at the top of this script.}"

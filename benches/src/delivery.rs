@@ -14,6 +14,9 @@ pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// The message id of every delivery that does not set another one.
 pub const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
 
+/// A well-formed signature that does not match, so that a verifier has to hash the body.
+pub const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 /// The body of a real `user.created`, 1.9 KB.
 const USER_CREATED: &[u8] =
     include_bytes!("../../crates/clerk-webhook-test/fixtures/events/user.created.json");
@@ -37,6 +40,14 @@ impl SignedDelivery {
     pub fn user_created() -> Self {
         // A copy on the heap with a reference count, like a server's buffers.
         Self::new(Bytes::copy_from_slice(USER_CREATED))
+    }
+
+    /// Returns a `user.created` with the signature [`FOREIGN`].
+    #[must_use]
+    pub fn forged() -> Self {
+        let mut delivery = Self::user_created();
+        delivery.set_signature(FOREIGN.to_owned());
+        delivery
     }
 
     /// Signs a body with a timestamp that is `seconds` old.

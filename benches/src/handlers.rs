@@ -71,6 +71,21 @@ pub(crate) fn group() -> Group {
     Group { contestants, goals }
 }
 
+/// The applications with a delivery whose signature does not match.
+pub(crate) fn forged() -> Group {
+    let delivery = SignedDelivery::forged();
+    let contestants = APPLICATIONS
+        .iter()
+        .filter(|(name, _)| ![LAYER_TYPED, UNVERIFIED].contains(name))
+        .map(|(name, make)| {
+            let expected = if *name == BARE { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            let (mut application, delivery) = (make(), delivery.clone());
+            Contestant::new(name, move || assert_eq!(application.deliver(&delivery), expected))
+        })
+        .collect();
+    Group { contestants, goals: Vec::new() }
+}
+
 /// An application with one route.
 pub struct Application {
     router: Router,

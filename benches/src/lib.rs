@@ -29,6 +29,7 @@ pub const GROUPS: &[Entry] = &[
     ("many signatures, 2 KB", verification::many_signatures),
     ("many secrets, 2 KB", verification::many_secrets),
     ("whole path, user.created of 1.9 KB", handlers::group),
+    ("whole path, forged", handlers::forged),
     ("once: new deliveries", once::new_deliveries),
     ("once: duplicates", once::duplicates),
     ("once: deliveries without a handler", once::ignored),

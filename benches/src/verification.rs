@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clerk_webhook_core::{SigningSecret, VerifyErrorKind};
 use sha2::{Digest as _, Sha256};
 
-use crate::delivery::{self, SignedDelivery, TYPICAL};
+use crate::delivery::{self, FOREIGN, SignedDelivery, TYPICAL};
 use crate::group::{Contestant, Goal, Group, OURS, SVIX};
 use crate::hand_written::HandWritten;
 
@@ -87,14 +87,14 @@ fn refuse(delivery: SignedDelivery, reason: VerifyErrorKind) -> Group {
 pub(crate) fn many_signatures() -> Group {
     const ONE: &str = "1 signature";
     const THOUSAND: &str = "1,001 signatures, rejected as too many";
-    const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
 
     let verifier = delivery::verifier();
     let one = SignedDelivery::new(delivery::body_of(TYPICAL));
+    let foreign = format!("{FOREIGN} ");
     let contestants = [
         (ONE, one.clone(), true),
-        ("11 signatures, the last matches", one.with_signatures_before(FOREIGN, 10), true),
-        ("256 signatures, the last matches", one.with_signatures_before(FOREIGN, 255), true),
+        ("11 signatures, the last matches", one.with_signatures_before(&foreign, 10), true),
+        ("256 signatures, the last matches", one.with_signatures_before(&foreign, 255), true),
         (THOUSAND, one.with_signatures_before("v1,x ", 1000), false),
     ]
     .map(|(name, delivery, accepted)| {

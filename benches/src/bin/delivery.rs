@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use clerk_webhook_benches::delivery::{SECRET, SignedDelivery};
+use clerk_webhook_benches::delivery::{FOREIGN, SECRET, SignedDelivery};
 use http::header::{CONTENT_LENGTH, HOST};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ type Kind = (&'static str, fn() -> SignedDelivery);
 const KINDS: &[Kind] = &[
     ("valid", SignedDelivery::user_created),
     ("valid-large", large),
-    ("forged", forged),
+    ("forged", SignedDelivery::forged),
     ("forged-unsigned", unsigned),
     ("forged-stale", stale),
     ("256-signatures", || signatures(256)),
@@ -26,9 +26,6 @@ const KINDS: &[Kind] = &[
 
 /// The size of the large body, in bytes.
 const LARGE: usize = 256 * 1024;
-
-/// A well-formed signature that does not match, so that a verifier has to hash the body.
-const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 fn main() -> io::Result<ExitCode> {
     let argument = env::args().nth(1).unwrap_or_default();
@@ -67,12 +64,6 @@ fn large() -> SignedDelivery {
     let visits = vec![visit.clone(); missing / (visit.to_string().len() + 1)];
     event["data"]["public_metadata"]["visits"] = visits.into();
     SignedDelivery::new(Bytes::from(event.to_string()))
-}
-
-fn forged() -> SignedDelivery {
-    let mut delivery = SignedDelivery::user_created();
-    delivery.set_signature(FOREIGN.to_owned());
-    delivery
 }
 
 fn unsigned() -> SignedDelivery {
