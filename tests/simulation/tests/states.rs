@@ -219,3 +219,52 @@ fn a_memory_store_has_the_documented_transitions_and_no_others() {
     let documented: BTreeSet<_> = DOCUMENTED.iter().map(|text| (*text).to_owned()).collect();
     assert_eq!(reached, documented);
 }
+
+/// The pictures of the states in the documentation of `DeliveryStore` and in the guide.
+const PICTURES: [&str; 2] = [
+    include_str!("../../../crates/clerk-webhook-store/src/store/delivery_store.rs"),
+    include_str!("../../../crates/clerk-webhook/src/guide/extending.md"),
+];
+
+/// Reads the arrows of a picture, such as `in progress ──complete (owner)──▶ completed`.
+fn arrows(text: &str) -> BTreeSet<String> {
+    let mut arrows = BTreeSet::new();
+    let lines = text.lines().map(|line| line.trim_start_matches("///").trim());
+    for chain in lines.filter(|line| line.contains("──▶")).flat_map(|line| line.split("   ")) {
+        let mut parts = chain.split(" ──");
+        let mut from = parts.next().unwrap_or_default().trim();
+        for part in parts {
+            let (call, to) = part.split_once("──▶ ").expect("an arrow has an end");
+            let (name, to) = (call.trim_end_matches(" (owner)"), to.split(" (").next().unwrap_or_default());
+            let from_states: &[&str] = match from {
+                "any" => &["absent", "completed", "expired", "in progress", "released"],
+                "any without a live lease" => &["absent", "completed", "expired", "released"],
+                "in progress, lease expired" => &["expired"],
+                // The owner has the lease until another caller claims the delivery, even if it has expired.
+                "in progress" if call != name => &["expired", "in progress"],
+                other => &[other],
+            };
+            arrows.extend(from_states.iter().map(|from| format!("{from}, {name}: {to}")));
+            from = to;
+        }
+    }
+    arrows
+}
+
+#[test]
+fn the_pictures_show_the_documented_transitions_and_no_others() {
+    let documented: BTreeSet<_> = DOCUMENTED.iter().map(|text| (*text).to_owned()).collect();
+    let changes = |text: &&String| {
+        let (from, end) = text.split_once(", ").expect("a state and a call");
+        let (call, to) = end.split_once(": ").expect("a call and a state");
+        from != to && call != "expire"
+    };
+    for picture in PICTURES {
+        let arrows = arrows(picture);
+        let missing: Vec<_> =
+            documented.iter().filter(changes).filter(|text| !arrows.contains(*text)).collect();
+        assert!(missing.is_empty(), "missing: {missing:?}");
+        let wrong: Vec<_> = arrows.difference(&documented).collect();
+        assert!(wrong.is_empty(), "wrong: {wrong:?}");
+    }
+}

@@ -12,6 +12,7 @@ use crate::store::key::DeliveryKey;
 ///
 /// ```text
 ///  absent ──claim──▶ in progress (owner, attempt 1, lease)
+///  in progress ──renew (owner)──▶ in progress (longer lease)
 ///  in progress ──complete (owner)──▶ completed
 ///  in progress ──release (owner)──▶ released ──claim──▶ in progress (new owner, attempt + 1)
 ///  in progress, lease expired ──claim──▶ in progress (new owner, attempt + 1)
