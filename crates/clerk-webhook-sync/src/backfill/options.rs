@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_is_converted_to_milliseconds() {
+        for (duration, expected) in
+            [(Duration::from_secs(15), 15_000), (Duration::from_micros(1_999), 1), (Duration::MAX, i64::MAX)]
+        {
+            assert_eq!(millis(duration), expected, "{duration:?}");
+        }
+    }
+
+    #[test]
     fn one_percent_of_the_rows_may_become_tombstones_unless_none_may() {
         for (options, rows, expected) in [
             (ReconcileOptions::default(), 5, 100),

@@ -29,14 +29,17 @@ on_both_engines!(
     too_many_deletions_are_refused_before_the_first_tombstone,
     an_empty_list_over_a_filled_table_is_refused,
     exactly_one_percent_of_the_rows_can_be_removed,
+    a_surplus_row_after_1000_others_is_found,
     a_small_table_can_become_empty,
     the_key_of_another_instance_is_refused,
     a_key_that_knows_no_row_of_the_tables_is_refused,
+    a_key_whose_instance_has_no_organizations_is_unrelated_to_theirs,
     a_list_without_any_known_row_proves_no_deletion,
     the_tables_remember_their_instance,
     the_first_of_two_keys_owns_the_tables,
     a_feature_that_is_turned_off_during_the_looks_deletes_nothing,
     memberships_of_a_found_organization_count_as_deletions,
+    memberships_of_a_deleted_organization_do_not_count_as_deletions,
     a_membership_of_an_unknown_organization_is_deleted_with_it,
     a_table_with_doubts_is_not_complete,
     an_object_that_is_found_by_its_id_is_not_unlisted,
@@ -118,6 +121,23 @@ fn edited(response: Response<Bytes>, edit: impl FnOnce(&mut Value)) -> Response<
         edit(&mut json);
         json.to_string().into()
     })
+}
+
+/// The lines that a test logs.
+#[cfg(feature = "tracing")]
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+#[cfg(feature = "tracing")]
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 async fn import<DB: Engine>(sync: &ClerkSync<DB>, api: &BackendApi) -> Report {
@@ -405,6 +425,22 @@ async fn exactly_one_percent_of_the_rows_can_be_removed<DB: Engine>(sync: ClerkS
     assert_eq!((rows + 2, table(&report, Resource::Users).tombstoned), (200, 2));
 }
 
+/// The rows are read in pieces of 1,000.
+async fn a_surplus_row_after_1000_others_is_found<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    // Clerk cannot be asked for these ids, which sort before the ids of users.
+    let insert = "WITH RECURSIVE numbers(number) AS \
+                  (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000) \
+                  INSERT INTO clerk_users (id, obs_rank, updated_at, event_at, tie, synced_at) \
+                  SELECT 'sha256:' || number, 1, 1, 1, '', 1 FROM numbers";
+    <DB as Engine>::run(sync.pool(), insert).await;
+    add_surplus(&sync, 1).await;
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 1);
+    assert_eq!(sync.user("user_gone0").await.unwrap(), None);
+}
+
 async fn a_small_table_can_become_empty<DB: Engine>(sync: ClerkSync<DB>) {
     let clerk = FakeBackendApi::new(&History::builder().scenario(Scenario::SignUp).seed(7).users(9).build());
     clerk.pass(LATER);
@@ -440,6 +476,17 @@ async fn a_key_that_knows_no_row_of_the_tables_is_refused<DB: Engine>(sync: Cler
     assert_eq!(sync.refresh(&api(&clerk), &id).await.unwrap(), Refreshed::Updated);
     import(&sync, &api(&clerk)).await;
     assert_eq!(sync.import_state().await.unwrap().instance_id, Some(clerk.instance_id()));
+}
+
+/// Without the feature, no organization shows whose the tables are.
+async fn a_key_whose_instance_has_no_organizations_is_unrelated_to_theirs<DB: Engine>(sync: ClerkSync<DB>) {
+    sync.apply(&event("organization.created", T, organization("org_gone", "Gone", T))).await.unwrap();
+    let forbidden = api_with(&clerk(), |request| !request.uri().path().ends_with("/organizations"));
+    let error = sync.backfill(&forbidden, BackfillOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ImportError::Api(_)), "{error}");
+    let off = api(&clerk().without(ObjectKind::Organization));
+    let error = sync.backfill(&off, BackfillOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ImportError::UnrelatedInstance { .. }), "{error}");
 }
 
 /// A table whose rows are all unknown to Clerk may be of another instance, even if another table is not.
@@ -562,6 +609,23 @@ async fn memberships_of_a_found_organization_count_as_deletions<DB: Engine>(sync
     assert!(rows(&sync, "SELECT id FROM clerk_memberships WHERE deleted_at IS NOT NULL").await.is_empty());
 }
 
+async fn memberships_of_a_deleted_organization_do_not_count_as_deletions<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    sync.apply(&event("organization.created", T, organization("org_gone", "Gone", T))).await.unwrap();
+    for user in clerk.objects(ObjectKind::User).into_keys().take(4) {
+        let data = membership(&format!("orgmem_gone_{user}"), "org_gone", &user, T);
+        sync.apply(&event("organizationMembership.created", T, data)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let options = ReconcileOptions::default().max_tombstones(3);
+    let report = sync.reconcile(&api(&clerk), options).await.unwrap();
+    let tombstoned = [Resource::Organizations, Resource::Memberships].map(|it| table(&report, it).tombstoned);
+    assert_eq!(tombstoned, [1, 0]);
+    let members = "SELECT id FROM clerk_active_memberships WHERE organization_id = 'org_gone'";
+    assert!(rows(&sync, members).await.is_empty());
+}
+
 /// The organization was created after its list and deleted, and its events were lost.
 async fn a_membership_of_an_unknown_organization_is_deleted_with_it<DB: Engine>(sync: ClerkSync<DB>) {
     let clerk = clerk();
@@ -603,6 +667,7 @@ async fn a_table_with_doubts_is_not_complete<DB: Engine>(sync: ClerkSync<DB>) {
         let report = import(&sync, &api).await;
         let users = table(&report, Resource::Users);
         assert_eq!((users.unlisted, users.unreadable), doubts);
+        assert_eq!(users.seen, count(&clerk, ObjectKind::User));
         let report = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap();
         assert!(!report.is_in_step());
         let state = sync.import_state().await.unwrap();
@@ -633,7 +698,8 @@ async fn an_interrupted_import_remembers_its_doubts<DB: Engine>(sync: ClerkSync<
     });
     sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
     let report = import(&sync, &api(&clerk)).await;
-    assert_eq!(table(&report, Resource::Users).unreadable, 1, "{report:?}");
+    let users = table(&report, Resource::Users);
+    assert_eq!((users.seen, users.unreadable), (count(&clerk, ObjectKind::User), 1), "{report:?}");
     assert_eq!(sync.import_state().await.unwrap().backfilled_at, None);
     let report = import(&sync, &api(&clerk)).await;
     assert_eq!(table(&report, Resource::Users).unreadable, 0, "{report:?}");
@@ -690,8 +756,22 @@ async fn changes_of_the_last_minutes_are_left_to_their_events<DB: Engine>(sync: 
     let last = users.values().max_by_key(|user| user["updated_at"].as_i64()).unwrap().clone();
     let id = last["id"].as_str().unwrap();
     let (sync, recorded) = recording(sync);
+    // The last user is on the second page, which is read so late that the change is no longer recent.
+    let (slow, last_id) = (clerk.clone(), id.to_owned());
+    let slow = api_through(&clerk, move |request, response| {
+        match (request.uri().path().ends_with("/users"), request.uri().query()) {
+            (true, Some(query)) if query.contains("starting_after=") => {
+                slow.pass(LATER);
+                slow.answer(&authorized(request))
+            }
+            (true, _) => {
+                edited(response, |users| users.as_array_mut().unwrap().retain(|user| user["id"] != *last_id))
+            }
+            (false, _) => response,
+        }
+    });
 
-    let report = import(&sync, &api(&clerk)).await;
+    let report = import(&sync, &slow).await;
     let left = table(&report, Resource::Users).left_to_events;
     assert!(left > 0 && left < users.len() as u64 && !report.is_in_step(), "{report:?}");
     assert_eq!(sync.user(id).await.unwrap(), None);
@@ -800,6 +880,13 @@ async fn forgotten_users_stay_forgotten<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(sync.refresh(&api(&clerk), &id).await.unwrap(), Refreshed::Erased);
     // Nothing can be repaired, so the tables are in step.
     assert!(import(&sync, &api(&clerk)).await.is_in_step());
+
+    // The erased row is the only row that Clerk knows, and shows that the table is not of another instance.
+    <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_users WHERE deleted_at IS NULL").await;
+    add_surplus(&sync, 1).await;
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    let users = table(&report, Resource::Users);
+    assert_eq!((users.erased, users.updated + users.unchanged, users.tombstoned), (1, 0, 1));
 }
 
 async fn the_state_of_the_runs_is_known<DB: Engine>(sync: ClerkSync<DB>) {
@@ -954,6 +1041,35 @@ async fn an_error_of_the_hook_stops_the_run<DB: Engine>(sync: ClerkSync<DB>) {
     assert!(rows(&sync, "SELECT id FROM clerk_users").await.is_empty());
     // The lease was given back, so the next run does not wait.
     assert!(rows(&sync, "SELECT name FROM clerk_sync_state WHERE name = 'lease'").await.is_empty());
+}
+
+/// The subscriber applies to the thread, so the test sees only its own lines.
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn an_unreadable_object_is_logged_with_its_id_and_the_reason() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let clerk = clerk();
+    let id = first(&clerk, ObjectKind::User);
+    let unreadable = id.clone();
+    let api = api_through(&clerk, move |request, response| match request.uri().path() {
+        path if path.ends_with("/users") => edited(response, |users| {
+            let mut users = users.as_array_mut().unwrap().iter_mut();
+            if let Some(user) = users.find(|user| user["id"] == *unreadable) {
+                user.as_object_mut().unwrap().remove("email_addresses");
+            }
+        }),
+        _ => response,
+    });
+    let sync = crate::databases::migrated::<sqlx::Sqlite>("logged").await.unwrap();
+    import(&sync, &api).await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = log.lines().find(|line| line.contains("cannot be read")).unwrap();
+    for part in ["WARN clerk_webhook: ", "table=\"users\"", &id, "it is incomplete"] {
+        assert!(line.contains(part), "{part} is missing: {line}");
+    }
 }
 
 #[tokio::test]

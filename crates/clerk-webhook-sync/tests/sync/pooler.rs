@@ -3,7 +3,7 @@
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_store::{ExactlyOnce, PostgresStore};
-use clerk_webhook_sync::{Applied, Change, ClerkSync};
+use clerk_webhook_sync::{Applied, BackfillOptions, Change, ClerkSync, ReconcileOptions};
 use clerk_webhook_test::{History, Scenario};
 use clerk_webhook_tests::servers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row as _};
 
 use crate::databases::{Engine as _, T, deleted, event, membership, organization, user};
 use crate::histories::{apply, assert_true, everything};
+use crate::import::{api, clerk};
 
 /// How many tasks share the three connections to the server.
 const TASKS: usize = 16;
@@ -156,6 +157,34 @@ async fn queries_behind_a_pooler_return_the_requested_rows() {
     assert!(sync.user("user_1").await.unwrap().is_none());
     assert!(!sync.forget_email("nobody@example.com").await.unwrap());
     assert_no_statement_is_left(&pooler).await;
+}
+
+/// A named statement of one import would stay on the server connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_import_behind_a_pooler_leaves_no_statement() {
+    let Some(pooler) = Pooler::create("import").await else { return };
+    let (sync, clerk) = (pooler.migrated().await, clerk());
+    sync.backfill(&api(&clerk), BackfillOptions::default()).await.unwrap();
+    assert_no_statement_is_left(&pooler).await;
+    let options = ReconcileOptions::default().dry_run(true);
+    assert!(pooler.direct().reconcile(&api(&clerk), options).await.unwrap().is_in_step());
+}
+
+/// The hooks of four clients leave statements of the same name on three server connections.
+#[tokio::test]
+async fn hooks_of_several_clients_run_behind_a_pooler() {
+    let Some(pooler) = Pooler::create("clients").await else { return };
+    pooler.migrated().await;
+    for number in 0..4 {
+        let sync = pooler.sync(0).on_change(|change, connection| {
+            Box::pin(async move {
+                sqlx::query("SELECT $1").bind(format!("{change:?}")).execute(connection).await?;
+                Ok(())
+            })
+        });
+        let event = event("user.created", T, user(&format!("user_{number}"), "Ada", T));
+        assert_eq!(sync.apply(&event).await.unwrap(), Applied::Inserted);
+    }
 }
 
 /// The hook runs an ordinary statement, without precautions for poolers.
