@@ -1,4 +1,4 @@
-//! The worker's log lines.
+//! The log lines of the worker and of the queues.
 //!
 //! This target has only one test, because the subscriber applies to the whole process.
 #![cfg(all(feature = "sqlite", feature = "tracing"))]
@@ -115,5 +115,46 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
         assert!(unsettled.contains(text), "{unsettled}");
     }
     worker.shutdown(Duration::from_secs(30)).await;
+    #[cfg(feature = "nats")]
+    logs_lost_unusable_and_dead_jobs_of_nats(&log).await;
     assert_eq!(log.lines_with("jo@example.com"), [""; 0]);
+}
+
+#[cfg(feature = "nats")]
+async fn logs_lost_unusable_and_dead_jobs_of_nats(log: &Log) {
+    use async_nats::jetstream;
+    use clerk_webhook_queue::{JobQueue as _, NatsQueue, TakeOptions};
+
+    let server = clerk_webhook_tests::servers::Nats::start("the log test of NatsQueue");
+    let Some(server) = server else { return };
+    let queue = NatsQueue::connect(&server.url()).await.unwrap();
+    queue.migrate().await.unwrap();
+    for id in ["msg_foreign", "msg_deleted", "msg_crashed"] {
+        let body = r#"{"data":{"email_address":"jo@example.com"},"type":"user.created"}"#;
+        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        assert_eq!(queue.answer(event).await.status(), 200);
+    }
+    assert_eq!(queue.stats().await.unwrap().ready, 3);
+    let context = jetstream::new(queue.client().clone());
+    let foreign = context.publish("clerk_webhook.clerk.message.msg_foreign", "{}".into()).await.unwrap();
+    foreign.await.unwrap();
+    let unusable = log.wait_for("skips a job").await;
+    for text in ["ERROR", "msg_foreign", "nats stream rmm"] {
+        assert!(unusable.contains(text), "{unusable}");
+    }
+
+    let stream = context.get_stream("clerk_webhook_clerk").await.unwrap();
+    let deleted = stream.get_last_raw_message_by_subject("clerk_webhook.clerk.message.msg_deleted").await;
+    assert!(stream.delete_message(deleted.unwrap().sequence).await.unwrap());
+    let mut options = TakeOptions::default();
+    (options.lease, options.max_attempts) = (Duration::ZERO, 1);
+    let crashed = queue.take(&options).await.unwrap().unwrap();
+    assert_eq!(crashed.event.message_id().as_str(), "msg_crashed");
+    let lost = log.lines_with("were deleted on the server").pop().unwrap();
+    assert!(lost.contains("ERROR") && lost.contains("number=1"), "{lost}");
+    assert!(queue.take(&options).await.unwrap().is_none());
+    let dead = log.lines_with("msg_crashed").pop().unwrap();
+    for text in ["ERROR", "dead letter", "user.created", "attempts=1"] {
+        assert!(dead.contains(text), "{dead}");
+    }
 }

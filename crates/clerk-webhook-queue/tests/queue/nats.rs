@@ -12,7 +12,7 @@ use clerk_webhook_queue::{
 };
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::{self, Nats};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use crate::file::event;
@@ -266,17 +266,19 @@ async fn changes_or_rejects_the_settings_of_an_existing_stream() {
     let queue = names.queue().await;
     let context = jetstream::new(queue.client().clone());
     let config = stream_of(&names).await.cached_info().config.clone();
+    assert!(config.description.as_ref().unwrap().contains("clerk-webhook"));
 
-    let aging = stream::Config {
-        max_age: Duration::from_secs(3600),
-        discard: stream::DiscardPolicy::Old,
-        max_bytes: 1_000_000,
-        ..config.clone()
-    };
-    context.update_stream(&aging).await.unwrap();
-    queue.migrate().await.unwrap();
-    let migrated = stream_of(&names).await.cached_info().config.clone();
-    assert_eq!(migrated, stream::Config { max_bytes: 1_000_000, ..config.clone() });
+    let limited = stream::Config { max_bytes: 1_000_000, ..config.clone() };
+    let old = stream::DiscardPolicy::Old;
+    for changed in [
+        stream::Config { max_age: Duration::from_secs(3600), discard: old, ..limited.clone() },
+        // The server would reject each change of a job.
+        stream::Config { discard_new_per_subject: true, ..limited.clone() },
+    ] {
+        context.update_stream(&changed).await.unwrap();
+        queue.migrate().await.unwrap();
+        assert_eq!(stream_of(&names).await.cached_info().config, limited);
+    }
 
     context.delete_stream(&config.name).await.unwrap();
     for (bad, text) in [
@@ -321,8 +323,12 @@ async fn events_and_delays_wake_a_worker_in_another_process() {
     assert!(queue.take(&options()).await.unwrap().is_none());
     let waiting = tokio::spawn({
         let queue = queue.clone();
-        async move { queue.wait(LONG * 60).await }
+        async move { queue.wait(Duration::MAX).await }
     });
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "the call does not wait");
     other.enqueue(&event("msg_1")).await.unwrap();
     timeout(LONG, waiting).await.unwrap().unwrap();
 

@@ -1,10 +1,13 @@
 //! The NATS queue continues after faults of the server, or of the people who operate it.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::Stream};
 use clerk_webhook_core::{Event, Timestamp};
-use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions};
+use clerk_webhook_queue::{
+    DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, NatsQueueError, TakeOptions,
+};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
 use futures_util::TryStreamExt as _;
@@ -99,6 +102,46 @@ async fn finds_the_jobs_of_a_server_that_has_lost_its_last_records() {
 }
 
 #[tokio::test]
+async fn finds_the_jobs_whose_records_have_the_sequences_of_lost_ones() {
+    let Some(mut server) = Nats::start("the test of replaced records of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_1"]).await;
+    assert_eq!(drain(&queue).await, ["msg_1"]);
+    server.kill();
+    server.back_up();
+    server.restart();
+    // In some rounds, the client creates its consumer again before it has read the record that the server loses.
+    for _ in 0..8 {
+        enqueue(&connect(&server).await, &["msg_lost"]).await;
+        let waiting = async { while !queue.stats().await.is_ok_and(|stats| stats.ready == 1) {} };
+        timeout(LONG, waiting).await.unwrap();
+
+        server.kill();
+        server.recover();
+        server.restart();
+        enqueue(&connect(&server).await, &["msg_2"]).await;
+        let waiting = async { while queue.stats().await.is_err() {} };
+        timeout(LONG, waiting).await.unwrap();
+        assert_eq!(drain(&queue).await, ["msg_2"]);
+        server.kill();
+        server.recover();
+        server.restart();
+    }
+}
+
+#[tokio::test]
+async fn finds_the_jobs_of_a_stream_that_somebody_has_created_again() {
+    let Some(server) = Nats::start("the test of replaced streams of NatsQueue") else { return };
+    let (queue, other) = (connect(&server).await, connect(&server).await);
+    enqueue(&queue, &["msg_1"]).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    jetstream::new(other.client().clone()).delete_stream("clerk_webhook_clerk").await.unwrap();
+    other.migrate().await.unwrap();
+    enqueue(&other, &["msg_2"]).await;
+    assert_eq!(drain(&queue).await, ["msg_2"]);
+}
+
+#[tokio::test]
 async fn two_processes_that_purge_at_the_same_time_delete_everything() {
     let Some(server) = Nats::start("the test of two purges of NatsQueue") else { return };
     let (queue, other) = (connect(&server).await, connect(&server).await);
@@ -129,8 +172,9 @@ async fn a_purge_returns_the_error_of_a_server_that_deletes_nothing() {
     let mut config = stream(&queue).await.cached_info().config.clone();
     config.deny_delete = true;
     jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();
-    let error = queue.purge(Duration::ZERO, 50).await.unwrap_err().to_string();
-    assert!(error.contains("not permitted"), "{error}");
+    let error = queue.purge(Duration::ZERO, 50).await.unwrap_err();
+    assert!(error.to_string().contains("not permitted"), "{error}");
+    assert!(error.source().unwrap().to_string().contains("not permitted"));
 }
 
 #[tokio::test]
@@ -162,6 +206,15 @@ async fn skips_a_job_that_has_become_too_large() {
     jetstream::new(queue.client().clone()).update_stream(config.clone()).await.unwrap();
     assert_eq!(drain(&queue).await, ["msg_1", "msg_2"]);
     assert_eq!(queue.stats().await.unwrap().ready, 1);
+    let body = large.raw_body().clone();
+    let another = Event::from_trusted("msg_another".parse().unwrap(), Timestamp::now(), body).unwrap();
+    match queue.enqueue(&another).await.unwrap_err() {
+        NatsQueueError::TooLarge { size, .. } => {
+            let body = another.raw_body().len();
+            assert!(body < size && size < body + 16 * 1024, "{size}");
+        }
+        error => panic!("{error}"),
+    }
 
     config.max_message_size = -1;
     jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use async_nats::jetstream;
 use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, NatsQueue, TakeOptions};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
@@ -26,6 +27,8 @@ struct Proxy {
     has_no_consumers: Arc<AtomicBool>,
     /// Whether the proxy prevents the reading of single records.
     has_no_reads: Arc<AtomicBool>,
+    /// Whether the server seems to have replicated the stream.
+    is_replicated: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -76,6 +79,9 @@ impl Proxy {
             && replace(bytes, b"\"err_code\":10071", b"\"err_code\":10164")
         {
             self.conflicts.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.is_replicated.load(Ordering::Relaxed) {
+            while replace(bytes, b"\"num_replicas\":1", b"\"num_replicas\":3") {}
         }
     }
 }
@@ -181,4 +187,42 @@ async fn completes_a_job_without_reading_its_record_unless_another_process_has_r
     assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
     assert_eq!(other.complete(&job.lease).await.unwrap(), LeaseState::Held);
     assert_eq!(queue.stats().await.unwrap().running, 0);
+}
+
+#[tokio::test]
+async fn reads_a_record_again_only_if_the_stream_is_replicated() {
+    let Some(server) = Nats::start("the test of replicated streams of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let queue = proxy.queue().await;
+    for id in ["msg_1", "msg_2"] {
+        queue.enqueue(&event(id)).await.unwrap();
+        let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+        assert_eq!(queue.bury(&job.lease, "a failure").await.unwrap(), LeaseState::Held);
+    }
+    let context = jetstream::new(queue.client().clone());
+    let mut stream = context.get_stream("clerk_webhook_clerk").await.unwrap();
+    // Without `migrate`, the clients do not know the stream. Only a check writes a mark.
+    let mut expected = stream.cached_info().state.last_sequence;
+    for (id, is_replicated, written) in [("msg_1", false, 1), ("msg_2", true, 2)] {
+        proxy.is_replicated.store(is_replicated, Ordering::Relaxed);
+        let fresh = NatsQueue::connect(&proxy.url).await.unwrap();
+        assert!(fresh.discard(&id.parse().unwrap()).await.unwrap(), "{id}");
+        expected += written;
+        assert_eq!(stream.info().await.unwrap().state.last_sequence, expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn reads_the_stream_from_its_beginning_only_once() {
+    let Some(server) = Nats::start("the test of followed streams of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let (queue, other) = (proxy.queue().await, proxy.queue().await);
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    proxy.has_no_consumers.store(true, Ordering::Relaxed);
+    for ready in 2..5 {
+        assert_eq!(queue.stats().await.unwrap().ready, ready - 1);
+        other.enqueue(&event(&format!("msg_{ready}"))).await.unwrap();
+        assert_eq!(queue.stats().await.unwrap().ready, ready);
+    }
 }

@@ -1,6 +1,6 @@
 //! How the Postgres queue repairs the jobs of graphile_worker.
 
-use clerk_webhook_queue::{DeliveryQueue as _, Job, TakeOptions};
+use clerk_webhook_queue::{DeliveryQueue as _, Job, JobQueue as _, TakeOptions};
 
 use crate::database::Database;
 use crate::file::event;
@@ -72,5 +72,22 @@ async fn any_number_of_deleted_tickets_is_added_again_at_once() {
         taken += 1;
     }
     assert_eq!(taken, 205);
+    database.close().await;
+}
+
+#[tokio::test]
+async fn an_idle_worker_finds_the_new_id_of_the_task_before_it_waits() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    let job = take(&queue).await.unwrap();
+    let _ = queue.complete(&job.lease).await.unwrap();
+    // graphile_worker's clean-up deletes a task that has no ticket.
+    let graphile = database.graphile();
+    database
+        .execute(&format!("DELETE FROM {graphile}._private_jobs; DELETE FROM {graphile}._private_tasks"))
+        .await;
+    queue.enqueue(&event("msg_2")).await.unwrap();
+    assert_eq!(take(&queue).await.unwrap().event.message_id().as_str(), "msg_2");
     database.close().await;
 }

@@ -87,7 +87,7 @@ impl Access {
 
     /// Returns the same access to another stream.
     pub(super) fn renamed(self, names: Names) -> Self {
-        Self { names, replication: Arc::default(), ..self }
+        Self::new(self.context.client(), names, self.timeout)
     }
 
     /// Replaces the last record of a message, and returns the new sequence when the server has stored it.

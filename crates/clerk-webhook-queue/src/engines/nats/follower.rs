@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
-use async_nats::jetstream::stream::ConsumerErrorKind;
-use async_nats::jetstream::{ErrorCode, Message};
 use clerk_webhook_core::Timestamp;
 use futures_util::StreamExt as _;
 use tokio::sync::{Notify, watch};
@@ -258,15 +257,8 @@ impl Records {
                     ..OrderedConfig::default()
                 };
                 let stream = access.stream().await?;
-                let consumer = stream.create_consumer(config).await;
-                let consumer: Consumer<OrderedConfig> = consumer.map_err(|error| match error.kind() {
-                    ConsumerErrorKind::JetStream(reason)
-                        if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                    {
-                        access.missing_stream()
-                    }
-                    _ => NatsQueueError::rejected(error),
-                })?;
+                let consumer: Consumer<OrderedConfig> =
+                    stream.create_consumer(config).await.map_err(NatsQueueError::rejected)?;
                 let started = Instant::now();
                 let (created, is_empty) =
                     (consumer.cached_info().created, consumer.cached_info().num_pending == 0);
@@ -300,4 +292,40 @@ impl Records {
 /// Returns the milliseconds since the Unix epoch. `async-nats` can be built with other types of its times.
 fn millis(time: impl Into<std::time::SystemTime>) -> i64 {
     Timestamp::from(time.into()).as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use async_nats::ConnectOptions;
+    use clerk_webhook_store::Scope;
+
+    use super::*;
+    use crate::engines::nats::names::Names;
+
+    #[tokio::test]
+    async fn a_follower_is_not_alive_after_its_task_or_a_call_has_ended_it() {
+        let options = ConnectOptions::new().retry_on_initial_connect();
+        let client = options.connect("nats://127.0.0.1:1").await.unwrap();
+        let access = Access::new(client, Names::new("prefix", &Scope::default()), CHECK);
+        let follower = |applied| Follower {
+            access: access.clone(),
+            index: Arc::default(),
+            applied,
+            first: 0,
+            created: 0,
+            connects: 0,
+            is_ended: AtomicBool::new(false),
+            task: tokio::spawn(pending::<()>()).abort_handle(),
+        };
+        let (sender, applied) = watch::channel(0);
+        let (ended, other) = (follower(applied.clone()), follower(applied));
+        assert!(ended.is_alive());
+        // The task drops the sender later.
+        ended.end();
+        assert!(!ended.is_alive() && other.is_alive());
+        drop(sender);
+        assert!(!other.is_alive());
+    }
 }

@@ -19,6 +19,9 @@ use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
 /// The number of requests that a call sends at the same time.
 const AT_ONCE: usize = 16;
 
+/// A day: the longest time that a call to `wait` waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// A lease that ends within this time may already have expired for another client, which learned of it
 /// earlier.
 const MARGIN: Duration = Duration::from_millis(250);
@@ -189,7 +192,7 @@ impl JobQueue for NatsQueue {
 
     async fn wait(&self, limit: Duration) {
         let now = Instant::now();
-        let end = now + limit.min(Duration::from_secs(24 * 60 * 60));
+        let end = now + limit.min(LONGEST_WAIT);
         let follower = timeout_at(end, self.followers.current(&self.access, &self.changed)).await;
         let due = match &follower {
             Ok(Ok(follower)) => follower.index().next_due(now),

@@ -163,4 +163,13 @@ mod tests {
         assert_eq!((read.event_type, read.object), (record.event_type, record.object));
         assert_eq!((read.error, read.millis), (record.error, LONGEST.as_secs() * 1000));
     }
+
+    #[test]
+    fn a_new_owner_has_not_taken_the_job_when_its_predecessor_took_it() {
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let taken = Record::new(&event).taken(Owner::random(), Duration::ZERO);
+        let renewed = taken.renewed(Duration::ZERO, Some(7));
+        assert_eq!(renewed.since, Some(7));
+        assert_eq!(renewed.taken(Owner::random(), Duration::ZERO).since, None);
+    }
 }
