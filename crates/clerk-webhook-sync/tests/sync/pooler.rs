@@ -174,7 +174,7 @@ async fn an_import_behind_a_pooler_leaves_no_statement() {
 #[tokio::test]
 async fn hooks_of_several_clients_run_behind_a_pooler() {
     let Some(pooler) = Pooler::create("clients").await else { return };
-    pooler.migrated().await;
+    let _ = pooler.migrated().await;
     for number in 0..4 {
         let sync = pooler.sync(0).on_change(|change, connection| {
             Box::pin(async move {
