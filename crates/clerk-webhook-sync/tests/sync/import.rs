@@ -44,6 +44,7 @@ on_both_engines!(
     a_table_with_doubts_is_not_complete,
     an_object_that_is_found_by_its_id_is_not_unlisted,
     changes_of_the_last_minutes_are_left_to_their_events,
+    changes_of_the_last_minutes_are_imported_without_a_hook,
     an_import_of_other_tables_begins_again,
     a_run_stops_when_it_is_told_to,
     a_dropped_run_gives_its_lease_back,
@@ -784,6 +785,17 @@ async fn changes_of_the_last_minutes_are_left_to_their_events<DB: Engine>(sync: 
     assert_eq!(table(&report, Resource::Users).left_to_events, 0);
     assert_eq!(recorded.lock().unwrap().len(), 1);
     assert!(compare(&sync, &api(&clerk)).await.is_in_step());
+}
+
+async fn changes_of_the_last_minutes_are_imported_without_a_hook<DB: Engine>(sync: ClerkSync<DB>) {
+    let history = history();
+    let last = history.events().iter().rposition(|event| event.event_type() == "user.created").unwrap();
+    let clerk = FakeBackendApi::from_events(history.events()[..=last].to_vec());
+    clerk.advance_to(last + 1);
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).left_to_events, 0);
+    let users = clerk.objects(ObjectKind::User);
+    assert_eq!(table(&report, Resource::Users).inserted, users.len() as u64);
 }
 
 async fn an_import_of_other_tables_begins_again<DB: Engine>(sync: ClerkSync<DB>) {
