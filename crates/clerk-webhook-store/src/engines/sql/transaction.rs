@@ -74,10 +74,14 @@ impl<DB: Database> DeliveryTransaction<DB> {
     ///
     /// # Errors
     ///
-    /// Returns the database's error. In Postgres, this method also returns an error if a statement in the
-    /// transaction failed: Postgres then rolls the transaction back, even if the application ignored the
-    /// error. The same applies if the application has ended the transaction by its own statement. If the connection is lost during the commit, the result is unknown. The next attempt finds the
-    /// mark if the commit succeeded.
+    /// Returns the database's error. If the connection is lost during the commit, the result is unknown. The next
+    /// attempt finds the mark if the commit succeeded.
+    ///
+    /// In Postgres, this method also returns an error in two cases in which COMMIT would report success:
+    ///
+    /// - A statement in the transaction has failed, even if the application ignored its error. Postgres rolls the
+    ///   transaction back.
+    /// - The application has ended the transaction with its own COMMIT or ROLLBACK, which has taken effect.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         match self.commit.take() {
             Some(commit) => {
