@@ -225,7 +225,7 @@ cheaper "$typed" 2.5
 table 'forged, 1.9 KB, deliveries per second' "$bare" 'bare handler' refusing \
     'forged=wrong signature' 'forged-unsigned=no signature headers' 'forged-stale=an hour old'
 for contestant in "$untouched" "$extractor"; do
-    # The verifier must hash the body, which takes a seventh of the time of such a request.
+    # The verifier must hash the body, which takes an eighth of the time of such a request.
     at_least forged "$contestant" "$bare" 0.80
     at_least forged-unsigned "$contestant" "$bare" 0.95
     at_least forged-stale "$contestant" "$bare" 0.95

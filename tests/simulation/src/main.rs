@@ -22,7 +22,8 @@ const USAGE: &str =
   --seeds N     simulates the seeds 0 to N - 1
   --seed N      simulates one seed, and prints what happens
   --interleavings N
-                explores all orders of steps, in which time passes N times more than in the tests";
+                explores all orders of steps, in which time can pass on N (0 to 255) more
+                occasions than in the tests";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

@@ -14,8 +14,8 @@ use sqlx::postgres::PgConnection;
 /// report success.
 pub async fn commit(connection: &mut PgConnection, id: i64) -> Result<(), sqlx::Error> {
     // One message, so that the check needs no separate round trip. If the check fails, the server ignores the rest
-    // of the message. The chained transaction is the one that sqlx rolls back: without an open transaction, the
-    // server would write a warning to its log.
+    // of the message. sqlx does not know of this commit, and sends ROLLBACK later. `AND CHAIN` opens an empty
+    // transaction for it. Otherwise the server would write a warning to its log.
     let statements = format!(
         "SELECT pg_catalog.int4(CASE WHEN pg_catalog.txid_current_if_assigned() = {id} THEN '1' \
          ELSE 'the application has ended the transaction' END); COMMIT AND CHAIN"

@@ -40,7 +40,8 @@ impl<DB: Database> DeliveryTransaction<DB> {
 
     /// Sets the function that commits, for a database that reports success even if COMMIT rolls back.
     ///
-    /// The function must leave an empty open transaction on the connection, which is then rolled back.
+    /// The function must leave an empty open transaction on the connection, which sqlx rolls back
+    /// when the connection returns to the pool.
     #[cfg(feature = "postgres")]
     #[doc(hidden)]
     pub fn committed_by(
