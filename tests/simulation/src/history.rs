@@ -94,6 +94,10 @@ pub enum Op {
     GiveBack(Key, u128),
     /// Makes a job a dead letter.
     Bury(Key, u128),
+    /// Makes a dead letter ready again.
+    RetryDead(Key),
+    /// Discards a dead letter.
+    Discard(Key),
     /// Begins a transaction.
     Begin(Key),
     /// Commits a transaction with a number of writes.
@@ -116,6 +120,8 @@ impl Op {
             | Self::Retry(key, ..)
             | Self::GiveBack(key, _)
             | Self::Bury(key, _)
+            | Self::RetryDead(key)
+            | Self::Discard(key)
             | Self::Begin(key)
             | Self::Commit(key, ..)
             | Self::Rollback(key, _) => Some(*key),
@@ -156,7 +162,7 @@ pub enum Did {
     Held,
     /// The caller did not own the delivery, and the store changed nothing.
     Lost,
-    /// The number of forgotten or removed deliveries.
+    /// The number of forgotten or removed deliveries, or of retried or discarded dead letters.
     Removed(u64),
     /// The event is new, and durable.
     New,
@@ -254,6 +260,8 @@ impl fmt::Display for Op {
             Self::Retry(key, _, after) => write!(f, "retry {key} after {after} ms"),
             Self::GiveBack(key, _) => write!(f, "give {key} back"),
             Self::Bury(key, _) => write!(f, "bury {key}"),
+            Self::RetryDead(key) => write!(f, "retry the dead letter {key}"),
+            Self::Discard(key) => write!(f, "discard the dead letter {key}"),
             Self::Begin(key) => write!(f, "begin the transaction of {key}"),
             Self::Commit(key, _, writes) => write!(f, "commit the transaction of {key}, writes: {writes}"),
             Self::Rollback(key, _) => write!(f, "roll the transaction of {key} back"),
@@ -330,7 +338,7 @@ impl fmt::Display for Record {
                     Did::InProgress(left) => write!(f, "in progress for {left} ms")?,
                     Did::Held => write!(f, "held")?,
                     Did::Lost => write!(f, "lost")?,
-                    Did::Removed(number) => write!(f, "removed {number}")?,
+                    Did::Removed(number) => write!(f, "{number} found")?,
                     Did::New => write!(f, "durable")?,
                     Did::Taken { key, attempt, .. } => write!(f, "{key}, attempt {attempt}")?,
                     Did::Nothing => write!(f, "no job is ready")?,

@@ -56,6 +56,8 @@ pub struct Plan {
     /// The day on which somebody resends some messages.
     pub resends: u64,
     pub forgets: bool,
+    /// Whether an operator retries and discards dead letters.
+    pub operates: bool,
     /// How often somebody resends a message within seconds after an attempt.
     pub impatience: u64,
     pub spread: Millis,
@@ -120,6 +122,7 @@ impl Plan {
             disasters: one_of(random, &[0, 50, 200, 400]),
             resends: one_of(random, &[0, 0, 2, 9, 33]),
             forgets: random.below(4) == 0,
+            operates: false,
             impatience: one_of(random, &[0, 0, 200]),
             spread: one_of(random, &[0, SECOND, HOUR]),
             wall_clocks: Vec::new(),
@@ -143,15 +146,26 @@ impl Plan {
         plan.receiver =
             one_of(random, &[Kind::Deduplicator, Kind::Deduplicator, Kind::Queue, Kind::ExactlyOnce]);
         if plan.receiver != Kind::Deduplicator {
-            (plan.clock, plan.forgets) = (StoreClock::Server, false);
+            plan.clock = StoreClock::Server;
         }
         if plan.receiver == Kind::Queue {
             plan.one_scope = true;
             // The worker's own limit.
             plan.store_timeout = 5 * SECOND;
+            plan.forgets = false;
+            plan.make_dead_letters();
         }
         plan.wall_clocks = wall_clocks(seed, plan.processes);
         plan
+    }
+
+    /// In half of the simulations, many messages become dead letters, and an operator looks after them.
+    fn make_dead_letters(&mut self) {
+        let mut random = Random::new(self.seed, 3);
+        self.operates = random.below(2) == 0;
+        if self.operates {
+            self.handlers.reject = one_of(&mut random, &[20, 100, 300]);
+        }
     }
 
     /// Returns the scope of an endpoint.

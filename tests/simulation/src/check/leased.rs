@@ -34,10 +34,8 @@ impl Checker<'_> {
             if self.plan.clock == StoreClock::Server {
                 model.forget_old(now);
             }
-            if let Op::Purge(age) = op
-                && *age < millis(MIN_RETENTION)
-            {
-                self.violation(record.at, "deliveries younger than seven days were purged");
+            if let Op::Purge(age) = op {
+                self.check_purge(record.at, *age);
             }
             let owner = if let Did::Acquired { owner, .. } = did { *owner } else { 0 };
             let expected = model.expect(op, now, owner);
@@ -59,6 +57,13 @@ impl Checker<'_> {
         }
         for (key, since) in completed {
             self.completed.entry(key).or_default().push((since, Millis::MAX));
+        }
+    }
+
+    /// The library does not purge what the sender may still send.
+    pub(super) fn check_purge(&mut self, at: Millis, age: Millis) {
+        if age < millis(MIN_RETENTION) {
+            self.violation(at, "deliveries younger than seven days were purged");
         }
     }
 

@@ -90,7 +90,7 @@ pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
     match plan.receiver {
         Kind::Deduplicator => checker.check_leased(records),
         Kind::Queue => checker.check_queue(records),
-        Kind::ExactlyOnce => checker.check_transactions(),
+        Kind::ExactlyOnce => checker.check_transactions(records),
     }
     checker.check_timestamps(records);
     checker.check_deliveries(records);

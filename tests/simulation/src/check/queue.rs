@@ -14,9 +14,18 @@ const ENQUEUE_TIMEOUT: Millis = 5000;
 /// The last known state of a job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Job {
-    Open,
-    Done,
+    /// With the number of its attempts.
+    Open(u32),
+    Done(Millis),
     Dead,
+    Discarded(Millis),
+}
+
+impl Job {
+    /// Returns whether it may be a dead letter. The queue buries a job after the lease of its last attempt.
+    fn may_be_dead(self) -> bool {
+        self == Self::Dead || matches!(self, Self::Open(attempts) if attempts >= MAX_ATTEMPTS)
+    }
 }
 
 impl Checker<'_> {
@@ -51,25 +60,70 @@ impl Checker<'_> {
         }
     }
 
-    /// Every job that was enqueued is handled or becomes a dead letter, for a reason.
+    /// Every job that was enqueued is handled, discarded or becomes a dead letter, for a reason.
     fn check_jobs(&mut self, records: &[Record]) {
         let mut jobs: HashMap<Key, Job> = HashMap::new();
-        let mut last: HashMap<Key, u32> = HashMap::new();
         let mut attempts: HashMap<u128, u32> = HashMap::new();
         for record in records {
             let What::Executed { op, did, .. } = &record.what else { continue };
-            match (op, did) {
-                (Op::Enqueue(key), Did::New) => drop(jobs.insert(*key, Job::Open)),
-                (_, Did::Taken { key, owner, attempt }) => {
+            let at = record.at;
+            let key = if let Did::Taken { key, .. } = did { Some(*key) } else { op.key() };
+            let old = key.and_then(|key| jobs.get(&key).copied());
+            let (new, wrong) = match (op, did) {
+                (Op::Enqueue(_), Did::New) => (Some(Job::Open(0)), old.map(|_| "was enqueued twice")),
+                (Op::Enqueue(_), Did::Duplicate) => {
+                    (None, old.is_none().then_some("is a duplicate, but was not enqueued"))
+                }
+                (_, Did::Taken { owner, attempt, .. }) => {
                     attempts.insert(*owner, *attempt);
-                    last.insert(*key, *attempt);
-                    if jobs.get(key) != Some(&Job::Open) {
-                        self.violation(record.at, format!("{key} was taken after it had ended"));
+                    let wrong = match old {
+                        Some(Job::Open(before)) if before + 1 == *attempt => None,
+                        Some(Job::Open(_)) => Some("was taken with a wrong number of attempts"),
+                        Some(Job::Discarded(_)) => Some("was taken after it had been discarded"),
+                        _ => Some("was taken after it had ended"),
+                    };
+                    (Some(Job::Open(*attempt)), wrong)
+                }
+                (Op::GiveBack(..), Did::Held) => match old {
+                    Some(Job::Open(attempts @ 1..)) => (Some(Job::Open(attempts - 1)), None),
+                    _ => (None, Some("was given back after it had ended")),
+                },
+                (Op::Complete(..), Did::Held) => match old {
+                    Some(Job::Open(_)) => (Some(Job::Done(at)), None),
+                    Some(Job::Done(_)) => (None, None),
+                    _ => (None, Some("was completed after it had ended")),
+                },
+                (Op::Bury(..), Did::Held) => match old {
+                    Some(Job::Open(_) | Job::Dead) => (Some(Job::Dead), None),
+                    _ => (None, Some("was buried after it had ended")),
+                },
+                (Op::RetryDead(_) | Op::Discard(_), Did::Removed(number)) => {
+                    let end = if matches!(op, Op::RetryDead(_)) { Job::Open(0) } else { Job::Discarded(at) };
+                    match number {
+                        1 => {
+                            let wrong = !old.is_some_and(Job::may_be_dead);
+                            (Some(end), wrong.then_some("was a dead letter, but has not died"))
+                        }
+                        _ => {
+                            (None, (old == Some(Job::Dead)).then_some("is a dead letter, but was not found"))
+                        }
                     }
                 }
-                (Op::Complete(key, _), Did::Held) => drop(jobs.insert(*key, Job::Done)),
-                (Op::Bury(key, _), Did::Held) => drop(jobs.insert(*key, Job::Dead)),
-                _ => {}
+                (Op::Purge(age), Did::Removed(_)) => {
+                    self.check_purge(at, *age);
+                    jobs.retain(|_, job| {
+                        !matches!(job, Job::Done(since) | Job::Discarded(since) if *since + age <= at)
+                    });
+                    (None, None)
+                }
+                _ => (None, None),
+            };
+            let Some(key) = key else { continue };
+            if let Some(new) = new {
+                jobs.insert(key, new);
+            }
+            if let Some(wrong) = wrong {
+                self.violation(at, format!("{op}: {key} {wrong}"));
             }
         }
         for (key, job) in jobs {
@@ -77,13 +131,14 @@ impl Checker<'_> {
                 run.key == key && matches!(run.ended, Some((_, RunEnd::Processed | RunEnd::Ignored)))
             });
             match job {
-                // The queue buries a job after the lease of its last attempt.
-                Job::Open if last.get(&key).is_some_and(|attempt| *attempt >= MAX_ATTEMPTS) => {}
-                Job::Open => {
+                Job::Open(_) if job.may_be_dead() => {}
+                Job::Open(_) => {
                     self.violations.push(format!("{key} was enqueued, and is neither done nor dead"))
                 }
-                Job::Done if !handled => self.violations.push(format!("{key} is done, but was not handled")),
-                Job::Done | Job::Dead => {}
+                Job::Done(_) if !handled => {
+                    self.violations.push(format!("{key} is done, but was not handled"))
+                }
+                Job::Done(_) | Job::Dead | Job::Discarded(_) => {}
             }
         }
         for index in 0..self.calls.len() {

@@ -1,21 +1,20 @@
 //! Judges the receiver with transactions.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use clerk_webhook_core::Outcome;
 
 use super::Checker;
-use crate::history::{Did, Op, RunEnd};
+use crate::history::{Did, Key, Millis, Op, Record, RunEnd, What};
 
 impl Checker<'_> {
-    pub(super) fn check_transactions(&mut self) {
+    pub(super) fn check_transactions(&mut self, records: &[Record]) {
+        self.check_marks(records);
         self.check_commits();
         for (at, request, answer) in std::mem::take(&mut self.answers) {
             let Some((key, process, arrived)) = self.arrival(at, request) else { continue };
-            let committed = self.calls.iter().any(|call| {
-                matches!(call.op, Op::Commit(of, ..) if of == key)
-                    && matches!(call.executed, Some((done, Did::Held)) if done <= at)
-            });
+            let marks = self.completed.get(&key).into_iter().flatten();
+            let committed = marks.copied().any(|(since, until)| since <= at && arrived <= until);
             let calls = || self.calls_in(process, key, arrived, at);
             let explained = match answer.outcome() {
                 Outcome::Processed | Outcome::Duplicate => committed,
@@ -38,9 +37,50 @@ impl Checker<'_> {
         }
     }
 
-    /// Each message takes effect once, and only if its handler succeeded.
+    /// Each message takes effect once, unless it was forgotten or purged before the next transaction began.
+    fn check_marks(&mut self, records: &[Record]) {
+        let mut marked: HashMap<Key, Millis> = HashMap::new();
+        for record in records {
+            let What::Executed { op, did, .. } = &record.what else { continue };
+            let at = record.at;
+            let mut forgotten = Vec::new();
+            let wrong = match (op, did) {
+                (_, Did::Refused) => None,
+                (Op::Begin(key), Did::Duplicate) => (!marked.contains_key(key))
+                    .then(|| format!("{key} is a duplicate, but was not completed")),
+                (Op::Begin(key), Did::Acquired { .. }) => {
+                    marked.contains_key(key).then(|| format!("{key} begins again after it was completed"))
+                }
+                (Op::Commit(key, ..), Did::Held) => {
+                    marked.insert(*key, at).map(|_| format!("{key} took effect twice"))
+                }
+                (Op::Forget(key), Did::Removed(number)) => {
+                    forgotten.extend(marked.contains_key(key).then_some(*key));
+                    (*number != forgotten.len() as u64).then(|| format!("{op}: the database found {number}"))
+                }
+                (Op::Purge(age), Did::Removed(number)) => {
+                    self.check_purge(at, *age);
+                    forgotten
+                        .extend(marked.iter().filter(|(_, since)| *since + age <= at).map(|(key, _)| *key));
+                    (*number != forgotten.len() as u64).then(|| format!("{op}: the database found {number}"))
+                }
+                _ => None,
+            };
+            for key in forgotten {
+                let since = marked.remove(&key).unwrap_or_default();
+                self.completed.entry(key).or_default().push((since, at));
+            }
+            if let Some(wrong) = wrong {
+                self.violation(at, wrong);
+            }
+        }
+        for (key, since) in marked {
+            self.completed.entry(key).or_default().push((since, Millis::MAX));
+        }
+    }
+
+    /// Only the writes of a handler that has succeeded are committed.
     fn check_commits(&mut self) {
-        let mut committed = HashSet::new();
         for index in 0..self.calls.len() {
             let call = &self.calls[index];
             let (Op::Commit(key, _, writes), Some((at, Did::Held))) = (&call.op, call.executed) else {
@@ -52,9 +92,6 @@ impl Checker<'_> {
                     && run.process == call.process
                     && run.ended.is_some_and(|(ended, end)| ended <= call.called && end == RunEnd::Processed)
             });
-            if !committed.insert(key) {
-                self.violation(at, format!("{key} took effect twice"));
-            }
             if !succeeded || writes != 1 {
                 self.violation(at, format!("{key} was committed, but its handler did not succeed"));
             }

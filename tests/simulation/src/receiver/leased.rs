@@ -78,7 +78,7 @@ impl Receiver for Leased {
 
 /// A process's connection to the store.
 #[derive(Clone)]
-pub struct Link(Local);
+pub struct Link(pub(super) Local);
 
 impl Link {
     async fn state(&self, op: Op) -> Result<LeaseState, Unreachable> {

@@ -1,5 +1,6 @@
 //! The receivers under test, and the services that their processes share.
 
+pub mod jobs;
 pub mod leased;
 pub mod queued;
 pub mod transactional;
@@ -47,6 +48,19 @@ pub trait Receiver: 'static {
     fn forget(_app: Self::App, _key: Key) -> impl Future<Output = ()> + Send {
         async {}
     }
+    /// Retries or discards a dead letter, if the message is one.
+    fn end_dead_letter(_app: Self::App, _key: Key, _end: DeadLetterEnd) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// What an operator does with a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetterEnd {
+    /// Makes it ready again.
+    Retry,
+    /// Discards it.
+    Discard,
 }
 
 /// Returns the event of a message. Every second message is about the same object.

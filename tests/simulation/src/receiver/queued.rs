@@ -1,7 +1,6 @@
 //! The receiver with a queue and workers.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use clerk_webhook_queue::{
 use clerk_webhook_store::{DeliveryKey, Lease, LeaseState, Owner, Scope};
 use tokio::time::sleep;
 
-use super::{Receiver, delivery_key, event, key_of, scope_of};
+use super::jobs::Jobs;
+use super::{DeadLetterEnd, Receiver, delivery_key, event, key_of, scope_of};
 use crate::history::{Did, Key, Millis, Op};
 use crate::plan::{HOUR, Plan, SECOND};
 use crate::process::{Local, Unreachable, millis};
@@ -30,7 +30,8 @@ fn longest_delay(attempt: u32) -> Millis {
 }
 
 /// Returns the object that a message is about.
-pub(crate) fn object(key: Key) -> u8 {
+#[must_use]
+pub fn object(key: Key) -> u8 {
     key.message % 2
 }
 
@@ -43,22 +44,24 @@ pub struct Queued;
 pub struct App {
     link: Arc<Link>,
     worker: Arc<Mutex<Option<RunningWorker>>>,
-    open: Arc<AtomicUsize>,
+    open: Arc<AtomicBool>,
 }
 
 impl Receiver for Queued {
-    type Service = Jobs;
+    type Service = Service;
     type App = App;
 
-    fn service(_plan: &Plan) -> Jobs {
-        Jobs::default()
+    fn service(_plan: &Plan) -> Service {
+        Service::default()
     }
 
-    fn execute(service: &mut Jobs, op: &Op, now: Millis, _process: usize) -> Did {
-        service.execute(op, now)
+    fn execute(service: &mut Service, op: &Op, now: Millis, _process: usize) -> Did {
+        let did = service.jobs.execute(op, now);
+        service.open.store(service.jobs.is_open(), Ordering::Relaxed);
+        did
     }
 
-    fn start(plan: &Plan, service: &Jobs, local: &Local, shared: &Shared) -> App {
+    fn start(plan: &Plan, service: &Service, local: &Local, shared: &Shared) -> App {
         let link = Arc::new(Link { local: local.clone(), scope: scope_of(0) });
         let visit = Visit {
             local: local.clone(),
@@ -91,7 +94,7 @@ impl Receiver for Queued {
 
     fn is_active(app: &App) -> bool {
         let worker = app.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        app.open.load(Ordering::Relaxed) > 0 || worker.as_ref().is_some_and(|worker| worker.in_flight() > 0)
+        app.open.load(Ordering::Relaxed) || worker.as_ref().is_some_and(|worker| worker.in_flight() > 0)
     }
 
     async fn shutdown(app: App, limit: Duration) {
@@ -104,6 +107,21 @@ impl Receiver for Queued {
     async fn purge(app: App, retention: Duration) {
         let _ = purge(&*app.link, retention).await;
     }
+
+    async fn end_dead_letter(app: App, key: Key, end: DeadLetterEnd) {
+        let id = delivery_key(key).message_id().clone();
+        let _ = match end {
+            DeadLetterEnd::Retry => app.link.retry_dead(&id).await,
+            DeadLetterEnd::Discard => app.link.discard(&id).await,
+        };
+    }
+}
+
+/// The queue that the processes share, and whether a job is neither done nor dead.
+#[derive(Debug, Default)]
+pub struct Service {
+    jobs: Jobs,
+    open: Arc<AtomicBool>,
 }
 
 /// A process's connection to the queue.
@@ -200,143 +218,24 @@ impl JobQueue for Link {
         Err(Unreachable)
     }
 
-    async fn retry_dead(&self, _message_id: &MessageId) -> Result<bool, Unreachable> {
-        Err(Unreachable)
+    async fn retry_dead(&self, message_id: &MessageId) -> Result<bool, Unreachable> {
+        let key = DeliveryKey::new(self.scope.clone(), message_id.clone());
+        Ok(self.local.call(Op::RetryDead(key_of(&key))).await? == Did::Removed(1))
     }
 
     async fn retry_all_dead(&self, _event_type: Option<&EventType>) -> Result<u64, Unreachable> {
         Err(Unreachable)
     }
 
-    async fn discard(&self, _message_id: &MessageId) -> Result<bool, Unreachable> {
-        Err(Unreachable)
+    async fn discard(&self, message_id: &MessageId) -> Result<bool, Unreachable> {
+        let key = DeliveryKey::new(self.scope.clone(), message_id.clone());
+        Ok(self.local.call(Op::Discard(key_of(&key))).await? == Did::Removed(1))
     }
 
     async fn purge(&self, older_than: Duration, _limit: u32) -> Result<u64, Unreachable> {
         match self.local.call(Op::Purge(millis(older_than))).await? {
             Did::Removed(number) => Ok(number),
             _ => Err(Unreachable),
-        }
-    }
-}
-
-/// The documented state machine of a queue.
-#[derive(Debug, Default)]
-pub struct Jobs {
-    jobs: BTreeMap<Key, Stored>,
-    takes: u128,
-    open: Arc<AtomicUsize>,
-}
-
-#[derive(Debug)]
-struct Stored {
-    state: State,
-    attempts: u32,
-    owner: u128,
-    /// How the owner ended the job, so that a second call with the same lease has the same result.
-    ended_by: Option<Op>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Ready { at: Millis },
-    Running { until: Millis },
-    Done { at: Millis },
-    Dead,
-}
-
-impl Jobs {
-    fn execute(&mut self, op: &Op, now: Millis) -> Did {
-        let did = self.change(op, now);
-        let is_open = |job: &&Stored| matches!(job.state, State::Ready { .. } | State::Running { .. });
-        self.open.store(self.jobs.values().filter(is_open).count(), Ordering::Relaxed);
-        did
-    }
-
-    fn change(&mut self, op: &Op, now: Millis) -> Did {
-        match *op {
-            Op::Enqueue(key) if self.jobs.contains_key(&key) => Did::Duplicate,
-            Op::Enqueue(key) => {
-                let job = Stored { state: State::Ready { at: now }, attempts: 0, owner: 0, ended_by: None };
-                self.jobs.insert(key, job);
-                Did::New
-            }
-            Op::Take(lease, max_attempts) => self.take(now, lease, max_attempts),
-            Op::Renew(key, owner, by) => {
-                let expired = match self.jobs.get(&key) {
-                    Some(Stored { state: State::Running { until }, .. }) => *until <= now,
-                    _ => return Did::Lost,
-                };
-                if expired && self.is_running(object(key), now) {
-                    return Did::Lost;
-                }
-                self.end(key, owner, op, |_| State::Running { until: now + by })
-            }
-            Op::Complete(key, owner) => self.end(key, owner, op, |_| State::Done { at: now }),
-            Op::Retry(key, owner, after) => {
-                self.end(key, owner, op, |_| State::Ready { at: now.saturating_add(after) })
-            }
-            Op::GiveBack(key, owner) => self.end(key, owner, op, |job| {
-                job.attempts -= 1;
-                State::Ready { at: now }
-            }),
-            Op::Bury(key, owner) => self.end(key, owner, op, |_| State::Dead),
-            Op::Purge(age) => {
-                let before = self.jobs.len();
-                self.jobs.retain(|_, job| !matches!(job.state, State::Done { at } if at + age <= now));
-                Did::Removed((before - self.jobs.len()) as u64)
-            }
-            _ => Did::Refused,
-        }
-    }
-
-    fn take(&mut self, now: Millis, lease: Millis, max_attempts: u32) -> Did {
-        for job in self.jobs.values_mut() {
-            if let State::Ready { at: since } | State::Running { until: since } = job.state
-                && since <= now
-                && job.attempts >= max_attempts
-            {
-                job.state = State::Dead;
-            }
-        }
-        let next = self
-            .jobs
-            .iter()
-            .filter_map(|(key, job)| match job.state {
-                State::Ready { at } if at <= now => Some((at, *key)),
-                State::Running { until } if until <= now => Some((until, *key)),
-                _ => None,
-            })
-            // One object at a time.
-            .filter(|(_, key)| !self.is_running(object(*key), now))
-            .min();
-        let Some((_, key)) = next else { return Did::Nothing };
-        self.takes += 1;
-        let owner = self.takes;
-        let Some(job) = self.jobs.get_mut(&key) else { return Did::Nothing };
-        job.attempts += 1;
-        (job.state, job.owner, job.ended_by) = (State::Running { until: now + lease }, owner, None);
-        Did::Taken { key, owner, attempt: job.attempts }
-    }
-
-    /// Returns whether a job about the object runs under a live lease.
-    fn is_running(&self, about: u8, now: Millis) -> bool {
-        self.jobs.iter().any(|(key, job)| {
-            object(*key) == about && matches!(job.state, State::Running { until } if until > now)
-        })
-    }
-
-    fn end(&mut self, key: Key, owner: u128, op: &Op, state: impl FnOnce(&mut Stored) -> State) -> Did {
-        match self.jobs.get_mut(&key) {
-            Some(job) if job.owner == owner && matches!(job.state, State::Running { .. }) => {
-                job.state = state(job);
-                if !matches!(op, Op::Renew(..)) {
-                    job.ended_by = Some(op.clone());
-                }
-                Did::Held
-            }
-            Some(job) if job.owner == owner && job.ended_by.as_ref() == Some(op) => Did::Held,
-            _ => Did::Lost,
         }
     }
 }

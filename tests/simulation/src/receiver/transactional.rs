@@ -1,12 +1,14 @@
 //! The receiver with an `ExactlyOnce`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure};
-use clerk_webhook_store::{Begin, DeliveryKey, ExactlyOnce, SharedTransaction, TransactionalStore};
+use clerk_webhook_store::{
+    Begin, DeliveryKey, DeliveryStore as _, ExactlyOnce, SharedTransaction, TransactionalStore, purge,
+};
 
-use super::{Receiver, key_of, scope_of};
+use super::{Receiver, delivery_key, key_of, leased, scope_of};
 use crate::history::{Did, Key, Millis, Op};
 use crate::plan::Plan;
 use crate::process::{Local, Unreachable};
@@ -24,8 +26,8 @@ impl Receiver for Transactional {
         Database::default()
     }
 
-    fn execute(service: &mut Database, op: &Op, _now: Millis, process: usize) -> Did {
-        service.execute(op, process)
+    fn execute(service: &mut Database, op: &Op, now: Millis, process: usize) -> Did {
+        service.execute(op, now, process)
     }
 
     fn disconnected(service: &mut Database, process: Option<usize>) {
@@ -61,10 +63,25 @@ impl Receiver for Transactional {
             once.shutdown(limit).await;
         }
     }
+
+    async fn purge(app: Self::App, retention: Duration) {
+        let _ = purge(&app[0].store().outside(), retention).await;
+    }
+
+    async fn forget(app: Self::App, key: Key) {
+        let _ = app[0].store().outside().forget(&delivery_key(key)).await;
+    }
 }
 
 /// A process's connection to the database.
 pub struct Link(Local);
+
+impl Link {
+    /// Returns a connection for calls outside of transactions.
+    fn outside(&self) -> leased::Link {
+        leased::Link(self.0.clone())
+    }
+}
 
 /// An open transaction. It is rolled back if it is dropped.
 pub struct Transaction {
@@ -116,15 +133,16 @@ impl TransactionalStore for Link {
 /// A database with transactions.
 #[derive(Debug, Default)]
 pub struct Database {
-    marked: HashSet<Key>,
+    /// When each delivery was completed.
+    marked: HashMap<Key, Millis>,
     open: HashMap<u128, (Key, usize)>,
     begun: u128,
 }
 
 impl Database {
-    fn execute(&mut self, op: &Op, process: usize) -> Did {
+    fn execute(&mut self, op: &Op, now: Millis, process: usize) -> Did {
         match *op {
-            Op::Begin(key) if self.marked.contains(&key) => Did::Duplicate,
+            Op::Begin(key) if self.marked.contains_key(&key) => Did::Duplicate,
             Op::Begin(key) if self.open.values().any(|(of, _)| *of == key) => Did::InProgress(1000),
             Op::Begin(key) => {
                 self.begun += 1;
@@ -133,7 +151,7 @@ impl Database {
             }
             Op::Commit(key, id, _) => match self.open.remove(&id) {
                 Some(_) => {
-                    self.marked.insert(key);
+                    self.marked.insert(key, now);
                     Did::Held
                 }
                 None => Did::Lost,
@@ -141,6 +159,13 @@ impl Database {
             Op::Rollback(_, id) => {
                 self.open.remove(&id);
                 Did::Held
+            }
+            // The mark of an open transaction is not visible.
+            Op::Forget(key) => Did::Removed(self.marked.remove(&key).is_some().into()),
+            Op::Purge(age) => {
+                let before = self.marked.len();
+                self.marked.retain(|_, completed| now < *completed + age);
+                Did::Removed((before - self.marked.len()) as u64)
             }
             _ => Did::Refused,
         }

@@ -1,23 +1,22 @@
 //! The world around the processes: the sender, the network, the service, and what goes wrong.
 
 mod faults;
+mod operator;
 mod sender;
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clerk_webhook_core::Answer;
 use clerk_webhook_store::internal::Random;
-use tokio::time::timeout;
 
 use self::faults::{Call, Fate};
 use self::sender::{Delivery, Request};
 use crate::history::{Did, Key, Log, Millis, Record, What, Why};
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND, one_of};
 use crate::process::{Emission, Process, Unreachable};
-use crate::receiver::Receiver;
+use crate::receiver::{DeadLetterEnd, Receiver};
 use crate::visit::Shared;
 
 /// While a process is busy, no other process is driven for longer than this time at once. A request that
@@ -38,6 +37,7 @@ enum Action {
     Disaster { process: usize },
     Purge { process: usize },
     Forget { process: usize, key: Key },
+    EndDeadLetter { process: usize, key: Key, end: DeadLetterEnd },
 }
 
 struct Slot<A> {
@@ -146,6 +146,9 @@ impl<R: Receiver> Simulation<R> {
                     let limit = one_of(&mut self.random, &[20 * SECOND, HOUR, DAY]);
                     let (at, process) = (self.below(limit), self.any_process());
                     self.later(at, Action::Forget { process, key });
+                }
+                if self.plan.operates {
+                    self.end_dead_letter(key);
                 }
             }
         }
@@ -322,20 +325,9 @@ impl<R: Receiver> Simulation<R> {
                 self.operate(process, move |app| R::purge(app, retention));
             }
             Action::Forget { process, key } => self.operate(process, move |app| R::forget(app, key)),
-        }
-    }
-
-    fn operate<F: Future<Output = ()> + Send + 'static>(
-        &mut self,
-        process: usize,
-        work: impl FnOnce(R::App) -> F,
-    ) {
-        self.catch_up(process);
-        if let Some(process) = &self.slots[process].process {
-            let app = process.app.clone();
-            // The operator does not wait for a lost result.
-            let work = work(app);
-            process.spawn(|_| async { drop(timeout(Duration::from_secs(60), work).await) });
+            Action::EndDeadLetter { process, key, end } => {
+                self.operate(process, move |app| R::end_dead_letter(app, key, end));
+            }
         }
     }
 
