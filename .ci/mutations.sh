@@ -32,7 +32,8 @@ export CARGO_INCREMENTAL=1
 test_sync=(cargo test --quiet --locked -p clerk-webhook-sync --all-features --lib --test sync)
 filters=(properties::histories properties::import::one_quiet_comparison_ends backend_api import::sqlite)
 simulate() {
-    cargo test --quiet --locked -p clerk-webhook-tests-simulation --test states --test threads --test interleavings &&
+    cargo test --quiet --locked -p clerk-webhook-tests-simulation --test states --test queue_states --test threads \
+        --test interleavings &&
         cargo run --quiet --locked -p clerk-webhook-tests-simulation -- --seeds 10000
 }
 

@@ -52,11 +52,7 @@ impl<R: Receiver> Simulation<R> {
             return;
         }
         let did = R::execute(&mut self.service, &op, self.now, process);
-        if let (true, Op::Bury(key, _), Did::Held) = (self.plan.operates, &op, did)
-            && self.chance(750)
-        {
-            self.end_dead_letter(*key);
-        }
+        self.watch(&op, did);
         self.log.add(self.now, None, What::Executed { call, op, did });
         let at = self.now + self.latency();
         match fate {

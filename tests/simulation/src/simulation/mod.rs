@@ -79,6 +79,8 @@ pub struct Simulation<R: Receiver> {
     next_call: usize,
     disabled: Vec<u8>,
     shared: Shared,
+    /// When anything other than a call of the service happened.
+    moved: Millis,
 }
 
 impl<R: Receiver> Simulation<R> {
@@ -101,6 +103,7 @@ impl<R: Receiver> Simulation<R> {
             next_call: 0,
             disabled: Vec::new(),
             shared: Shared::default(),
+            moved: 0,
         };
         this.prepare();
         this.work();
@@ -176,9 +179,12 @@ impl<R: Receiver> Simulation<R> {
         }
     }
 
-    /// Drives the processes and executes the actions, until no action is left and no process is busy.
+    /// Drives the processes and executes the actions, until no action is left and no process is busy, or until nothing
+    /// but calls has happened for longer than all attempts for a job can last.
     fn work(&mut self) {
-        loop {
+        let longest = if self.shared.calm.load(Ordering::Relaxed) { DAY } else { 3 * DAY };
+        self.moved = self.now;
+        while self.now < self.moved + longest {
             let next = self.actions.first_key_value().map(|((at, _), _)| *at);
             let busy = (0..self.slots.len()).filter(|process| self.is_busy(*process));
             let slowest =
@@ -192,6 +198,9 @@ impl<R: Receiver> Simulation<R> {
             if let Some(first) = self.actions.first_entry().filter(|first| first.key().0 <= until) {
                 let ((at, _), action) = first.remove_entry();
                 self.now = self.now.max(at);
+                if !matches!(action, Action::Execute { .. } | Action::Return { .. }) {
+                    self.moved = self.now;
+                }
                 self.execute(action);
             }
         }
