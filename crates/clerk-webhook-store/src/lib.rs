@@ -134,6 +134,8 @@ pub mod internal {
     pub use crate::engines::sqlite::connection::{acquire as acquire_sqlite, begin as begin_sqlite};
     #[cfg(feature = "sqlite")]
     pub use crate::engines::sqlite::values::{bytes, now, now_plus};
+    #[cfg(feature = "conformance")]
+    pub use crate::run::deadline::WALL_CLOCK;
 }
 
 /// Implements `Debug` with the text of `Display`, because a `main` that returns the error prints its `Debug`

@@ -204,6 +204,7 @@ pub enum What {
     Started,
     Crashed,
     Paused { until: Millis },
+    Suspended { until: Millis },
     Stopping,
     Stopped,
     Partitioned { until: Millis },
@@ -357,6 +358,9 @@ impl fmt::Display for Record {
             What::Crashed => write!(f, "{process}       the process CRASHES"),
             What::Paused { until } => {
                 write!(f, "{process}       the process is PAUSED until {}", Clock(*until))
+            }
+            What::Suspended { until } => {
+                write!(f, "{process}       the machine is SUSPENDED until {}", Clock(*until))
             }
             What::Stopping => write!(f, "{process}       the process is asked to stop"),
             What::Stopped => write!(f, "{process}       the process has stopped"),

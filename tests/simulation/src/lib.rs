@@ -44,13 +44,6 @@ pub struct Report {
 /// Simulates a seed, and judges what happened.
 #[must_use]
 pub fn simulate(seed: u64) -> Report {
-    let report = simulate_once(seed);
-    // The libraries also compare the machine's wall clock with the end of a lease. If the machine has not run this thread
-    // for a second, a lease of a second has expired. A real violation happens again.
-    if report.violations.is_empty() { report } else { simulate_once(seed) }
-}
-
-fn simulate_once(seed: u64) -> Report {
     let plan = Plan::new(seed);
     let run = || match plan.receiver {
         Kind::Deduplicator => Simulation::<Leased>::run(&plan),

@@ -63,6 +63,8 @@ pub struct Plan {
     pub spread: Millis,
     /// By how much each process's wall clock is ahead of the sender's, in milliseconds.
     pub wall_clocks: Vec<i64>,
+    /// Whether the monotonic clock of a paused process stops, as on a machine that is suspended.
+    pub suspends: bool,
 }
 
 /// What handlers do, in per mille.
@@ -126,6 +128,7 @@ impl Plan {
             impatience: one_of(random, &[0, 0, 200]),
             spread: one_of(random, &[0, SECOND, HOUR]),
             wall_clocks: Vec::new(),
+            suspends: Random::new(seed, 5).below(3) == 0,
         };
         // Many requests for one message while its lease expires.
         if random.below(4) == 0 {

@@ -3,16 +3,17 @@
 //! The simulation drives one process at a time, up to a moment. While a process is not driven, none of its
 //! tasks runs, as in a process that the operating system has paused.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clerk_webhook_core::Answer;
-use clerk_webhook_store::internal::Random;
+use clerk_webhook_store::internal::{Random, WALL_CLOCK};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, try_id, yield_now};
@@ -45,12 +46,19 @@ pub enum Emission {
     Stopped,
 }
 
+thread_local! {
+    /// The process that this thread drives.
+    static CLOCK: RefCell<Option<Local>> = const { RefCell::new(None) };
+}
+
 /// The side of a process that its tasks use. Clones belong to the same process.
 pub struct Local(Arc<Inner>);
 
 struct Inner {
     number: usize,
-    born: (Millis, Instant),
+    start: Instant,
+    /// The time of the simulation at which the monotonic clock was at its start, if it has never stopped since.
+    born: AtomicU64,
     log: Log,
     random: Mutex<Random>,
     tasks: AtomicUsize,
@@ -72,7 +80,19 @@ impl Local {
     /// Returns the time of this process.
     #[must_use]
     pub fn now(&self) -> Millis {
-        self.0.born.0 + millis(self.0.born.1.elapsed())
+        self.0.born.load(Ordering::Relaxed) + millis(self.0.start.elapsed())
+    }
+
+    /// Makes the wall clock show the time of this process on this thread.
+    fn use_clock(&self) {
+        WALL_CLOCK.get_or_init(|| {
+            || CLOCK.with_borrow(|clock| clock.as_ref().map_or(UNIX_EPOCH, Local::wall_clock))
+        });
+        CLOCK.set(Some(self.clone()));
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.now())
     }
 
     /// Adds a record.
@@ -145,7 +165,8 @@ impl<A> Process<A> {
         let inside = runtime.enter();
         let local = Local(Arc::new(Inner {
             number,
-            born: (now, Instant::now()),
+            start: Instant::now(),
+            born: AtomicU64::new(now),
             log: log.clone(),
             random: Mutex::new(random),
             tasks: AtomicUsize::new(0),
@@ -178,7 +199,8 @@ impl<A> Process<A> {
 
     /// Runs the tasks until the given time, or until something leaves the process.
     pub fn drive(&mut self, until: Millis) -> Vec<(Millis, Emission)> {
-        let (born, start) = self.local.0.born;
+        self.local.use_clock();
+        let (born, start) = (self.local.0.born.load(Ordering::Relaxed), self.local.0.start);
         let target = start + Duration::from_millis(until.saturating_sub(born));
         let outbox = &self.local.0.outbox;
         self.runtime.block_on(async {
@@ -200,6 +222,7 @@ impl<A> Process<A> {
 
     /// Runs the tasks until all of them wait, while no time passes.
     pub fn settle(&mut self) -> Vec<(Millis, Emission)> {
+        self.local.use_clock();
         self.runtime.block_on(async {
             // The runtime polls this future again after it has polled all tasks that can continue. They may then
             // have completed a task that another one waits for.
@@ -217,6 +240,12 @@ impl<A> Process<A> {
         let _inside = handle.enter();
         drop(self.app);
         drop(self.runtime);
+    }
+
+    /// Lets time pass while the machine is suspended: the monotonic clock stops.
+    pub fn suspend(&mut self, time: Millis) {
+        self.local.0.born.fetch_add(time, Ordering::Relaxed);
+        self.now += time;
     }
 
     /// Lets time pass without running any task.

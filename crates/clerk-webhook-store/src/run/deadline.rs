@@ -2,11 +2,25 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+#[cfg(feature = "conformance")]
+use std::sync::OnceLock;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
+
+/// Replaces the wall clock in a simulation, whose virtual time must not depend on the machine.
+#[cfg(feature = "conformance")]
+pub static WALL_CLOCK: OnceLock<fn() -> SystemTime> = OnceLock::new();
+
+fn wall_clock() -> SystemTime {
+    #[cfg(feature = "conformance")]
+    if let Some(clock) = WALL_CLOCK.get() {
+        return clock();
+    }
+    SystemTime::now()
+}
 
 /// The earliest time at which a lease expires, measured on two clocks.
 ///
@@ -22,12 +36,12 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// Returns the deadline of a lease that begins now.
     pub(crate) fn after(lease: Duration) -> Self {
-        let now = SystemTime::now();
+        let now = wall_clock();
         Self { monotonic: Instant::now() + lease, wall: now.checked_add(lease).unwrap_or(now) }
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.is_over_at(Instant::now(), SystemTime::now())
+        self.is_over_at(Instant::now(), wall_clock())
     }
 
     fn is_over_at(&self, monotonic: Instant, wall: SystemTime) -> bool {

@@ -1,6 +1,6 @@
 //! Runs handlers once per message, with any store.
 
-mod deadline;
+pub(crate) mod deadline;
 pub(crate) mod deduplicator;
 pub(crate) mod exactly_once;
 mod runner;

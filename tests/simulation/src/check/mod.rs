@@ -172,7 +172,7 @@ impl<'a> Checker<'a> {
                 }
                 What::Crashed | What::Stopped => this.killed[process].push(at),
                 What::Stopping => this.stopping[process].push(at),
-                What::Paused { until } | What::Blocked { until } => {
+                What::Paused { until } | What::Suspended { until } | What::Blocked { until } => {
                     this.disturbed[process].push((at, *until))
                 }
                 _ => {}

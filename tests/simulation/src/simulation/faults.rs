@@ -105,6 +105,11 @@ impl<R: Receiver> Simulation<R> {
                 self.end(process, at, "the connection was reset");
                 self.later(at + time, Action::Restart { process });
             }
+            2 if self.plan.suspends => {
+                self.log.add(at, Some(process), What::Suspended { until: at + time });
+                it.pause(at - it.now);
+                it.suspend(time);
+            }
             2 => {
                 self.log.add(at, Some(process), What::Paused { until: at + time });
                 it.pause(at + time - it.now);
