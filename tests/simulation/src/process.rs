@@ -100,6 +100,12 @@ impl Local {
         self.0.log.add(self.now(), Some(self.0.number), what);
     }
 
+    /// Returns the number of this process.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.0.number
+    }
+
     /// Returns a random number below the limit.
     #[must_use]
     pub fn below(&self, limit: u64) -> u64 {

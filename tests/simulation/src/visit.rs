@@ -45,41 +45,71 @@ pub struct Shared {
 /// The handlers that wait until an exploration continues them.
 #[derive(Clone, Debug, Default)]
 pub struct Turns {
-    /// What the handler of each request does.
-    pub scripts: Arc<[Script]>,
-    waiting: Arc<Mutex<Vec<Turn>>>,
+    /// What the handler of each request does, or of each message at a worker.
+    scripts: Arc<[Script]>,
+    waiting: Arc<Mutex<Vec<(Turn, oneshot::Sender<()>)>>>,
 }
 
-/// The number of a request, and what continues its handler.
-type Turn = (usize, oneshot::Sender<()>);
+/// Which handler continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Turn {
+    /// The one of a request.
+    Request(usize),
+    /// The one of a job at a worker.
+    Job {
+        /// The process of the worker.
+        process: usize,
+        /// The message.
+        key: Key,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+}
+
+impl Turn {
+    /// Returns whether this is the handler of a job at the process's worker.
+    #[must_use]
+    pub fn is_in(self, at: usize) -> bool {
+        matches!(self, Self::Job { process, .. } if process == at)
+    }
+}
 
 impl Turns {
-    /// Creates the turns of handlers, one for each request.
+    /// Creates the turns of handlers.
     #[must_use]
     pub fn new(scripts: &[Script]) -> Self {
         Self { scripts: scripts.into(), waiting: Arc::default() }
     }
 
-    /// Returns the requests whose handlers wait.
+    /// Returns the handlers that wait.
     #[must_use]
-    pub fn waiting(&self) -> Vec<usize> {
+    pub fn waiting(&self) -> Vec<Turn> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().filter(|(_, turn)| !turn.is_closed()).map(|(request, _)| *request).collect()
+        waiting.iter().filter(|(_, resume)| !resume.is_closed()).map(|(turn, _)| *turn).collect()
     }
 
-    /// Continues the handler of a request.
-    pub fn resume(&self, request: usize) {
+    /// Continues a handler.
+    pub fn resume(&self, turn: Turn) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|(_, turn)| !turn.is_closed());
-        if let Some(index) = waiting.iter().position(|(of, _)| *of == request) {
+        waiting.retain(|(_, resume)| !resume.is_closed());
+        if let Some(index) = waiting.iter().position(|(of, _)| *of == turn) {
             let _ = waiting.remove(index).1.send(());
         }
     }
 
-    async fn wait(&self, request: usize) {
-        let (resume, turn) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((request, resume));
-        let _ = turn.await;
+    async fn wait(&self, turn: Turn) {
+        let (resume, resumed) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((turn, resume));
+        let _ = resumed.await;
+    }
+
+    /// Later attempts for a job succeed.
+    fn script(&self, turn: Turn) -> Script {
+        match turn {
+            Turn::Request(request) => self.scripts[request],
+            Turn::Job { key, attempt: 1, .. } => self.scripts[usize::from(key.message / 2)],
+            Turn::Job { .. } => Script::Succeed,
+        }
     }
 }
 
@@ -118,18 +148,22 @@ impl Visit {
         let run = self.shared.runs.fetch_add(1, Ordering::Relaxed);
         let (local, request, key) = (self.local.clone(), self.request, self.key);
         local.log(What::RunStarted { run, request, key, attempt });
-        let future = Box::pin(self.script(run, effect));
+        let future = Box::pin(self.script(run, attempt, effect));
         Watched { future, run, local, ended: false }.await
     }
 
-    async fn script(self, run: usize, effect: impl TakeEffect) -> Result<Handled, Failure> {
+    async fn script(self, run: usize, attempt: u32, effect: impl TakeEffect) -> Result<Handled, Failure> {
         let script = match &self.shared.turns {
             Some(turns) => {
-                turns.wait(self.request).await;
+                let turn = match self.request {
+                    usize::MAX => Turn::Job { process: self.local.number(), key: self.key, attempt },
+                    request => Turn::Request(request),
+                };
+                turns.wait(turn).await;
                 effect.take_effect().await?;
                 self.local.log(What::Effect { run });
-                turns.wait(self.request).await;
-                turns.scripts[self.request]
+                turns.wait(turn).await;
+                turns.script(turn)
             }
             None => self.random_script(run, effect).await?,
         };

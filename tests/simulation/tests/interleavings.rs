@@ -20,6 +20,7 @@ fn no_order_of_steps_breaks_a_promise() {
         "in_progress",
         "lease_lost",
         "processed",
+        "queued",
         "store_unavailable",
     ];
     assert_eq!(outcomes, BTreeSet::from(expected));

@@ -7,7 +7,7 @@ use clerk_webhook_core::Outcome;
 use super::world::SHUTDOWN_LIMIT;
 use crate::check::check;
 use crate::history::{Did, Op, Record, RunEnd, What};
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
 
 /// Returns what was wrong.
 ///
@@ -18,6 +18,7 @@ pub(super) fn judge(plan: &Plan, records: &[Record]) -> Vec<String> {
     let (mut claims, mut claim) = (HashMap::new(), 0);
     let mut runs = Vec::new();
     let mut effects = HashSet::new();
+    let (mut keys, mut durable) = (HashMap::new(), HashSet::new());
     let (mut succeeded, mut recorded, mut forgotten) = (false, false, 0);
     let (mut live, mut stopping) = (HashMap::new(), None);
     for (number, record) in records.iter().enumerate() {
@@ -49,7 +50,9 @@ pub(super) fn judge(plan: &Plan, records: &[Record]) -> Vec<String> {
                     violations.push(format!("run {run} continues beside the run of a later claim"));
                 }
             }
-            What::Executed { did: Did::Acquired { .. }, call, .. } => drop(claims.insert(*call, number)),
+            What::Executed { did: Did::Acquired { .. } | Did::Taken { .. }, call, .. } => {
+                claims.insert(*call, number);
+            }
             What::Effect { run } => drop(effects.insert(*run)),
             What::RunEnded { run, end } => {
                 live.remove(run);
@@ -57,6 +60,16 @@ pub(super) fn judge(plan: &Plan, records: &[Record]) -> Vec<String> {
             }
             What::Executed { op: Op::Complete(..) | Op::Commit(..), did: Did::Held, .. } => recorded = true,
             What::Executed { op: Op::Forget(_), .. } => forgotten = number,
+            What::Executed { op: Op::Enqueue(key), did: Did::New, .. } => drop(durable.insert(*key)),
+            What::Send { request, key, .. } => drop(keys.insert(*request, *key)),
+            What::Answered { request, answer }
+                if plan.receiver == Kind::Queue
+                    && answer.status() / 100 == 2
+                    && !durable.contains(&keys[request]) =>
+            {
+                violations.push(format!("request {request} was acknowledged before it was durable"));
+            }
+            What::Answered { .. } if plan.receiver == Kind::Queue => {}
             What::Answered { request, answer }
                 if answer.status() / 100 == 2
                     && answer.outcome() != Outcome::Ignored

@@ -20,6 +20,7 @@ use self::world::World;
 use crate::plan::{Kind, Plan, SECOND, StoreClock};
 use crate::receiver::Receiver;
 use crate::receiver::leased::Leased;
+use crate::receiver::queued::Queued;
 use crate::receiver::transactional::Transactional;
 use crate::visit::Script;
 
@@ -28,7 +29,8 @@ use crate::visit::Script;
 pub struct Bounds {
     /// The settings of the receiver.
     pub plan: Plan,
-    /// What the handlers of the requests do. All requests are for one message.
+    /// What the handlers of the requests do, or the first attempts of the jobs. All requests are for one message, or, at a
+    /// queue, each for the next of the messages, which are about one object.
     pub scripts: Vec<Script>,
     /// What else may happen.
     pub budget: Budget,
@@ -82,6 +84,7 @@ impl Bounds {
             handler_timeout: 12 * SECOND,
             store_timeout: 5 * SECOND,
             in_progress_wait: 0,
+            poll_interval: 5 * SECOND,
             ..Plan::new(0)
         };
         Self { plan, scripts: scripts.to_vec(), budget }
@@ -90,7 +93,7 @@ impl Bounds {
     /// Returns what the tests explore, with names.
     #[must_use]
     pub fn all() -> Vec<(&'static str, Self)> {
-        use Kind::{Deduplicator, ExactlyOnce};
+        use Kind::{Deduplicator, ExactlyOnce, Queue};
         use Script::{Fail, Ignore, Panic, Succeed};
         let none = Budget::default();
         let two = |bounds: Self| Self { plan: Plan { processes: 2, ..bounds.plan }, ..bounds };
@@ -98,6 +101,10 @@ impl Bounds {
             |bounds: Self| Self { plan: Plan { in_progress_wait: SECOND, ..bounds.plan }, ..bounds };
         let leased = |scripts: &[Script], budget| Self::new(Deduplicator, scripts, budget);
         let transaction = |scripts: &[Script], budget| Self::new(ExactlyOnce, scripts, budget);
+        let jobs = |messages, scripts: &[Script], budget| {
+            let bounds = Self::new(Queue, scripts, budget);
+            Self { plan: Plan { messages, ..bounds.plan }, ..bounds }
+        };
         vec![
             ("three requests", leased(&[Succeed, Fail, Succeed], none)),
             ("renewals", leased(&[Succeed, Succeed], Budget { times: 2, ..none })),
@@ -122,6 +129,13 @@ impl Bounds {
                 "a crash in a transaction",
                 two(transaction(&[Succeed, Succeed], Budget { crashes: 1, ..none })),
             ),
+            ("two jobs", jobs(2, &[Succeed, Fail], none)),
+            ("a worker", jobs(1, &[Fail], Budget { times: 2, ..none })),
+            ("a shutdown of a worker", jobs(1, &[Succeed], Budget { times: 1, shutdowns: 1, ..none })),
+            ("a failed call of a worker", jobs(1, &[Panic], Budget { faults: 1, ..none })),
+            ("a late call of a worker", jobs(1, &[Succeed], Budget { times: 1, late_calls: 1, ..none })),
+            ("a paused worker", two(jobs(1, &[Succeed], Budget { pauses: 1, ..none }))),
+            ("a crash of a worker", two(jobs(1, &[Succeed], Budget { crashes: 1, ..none }))),
         ]
     }
 
@@ -133,6 +147,7 @@ impl Bounds {
     pub fn explore(&self) -> Result<Explored, String> {
         match self.plan.receiver {
             Kind::ExactlyOnce => explore::<Transactional>(self),
+            Kind::Queue => explore::<Queued>(self),
             _ => explore::<Leased>(self),
         }
     }

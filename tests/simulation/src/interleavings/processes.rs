@@ -69,6 +69,8 @@ impl<R: Receiver> World<'_, R> {
                         None => self.tasks.get(&task).copied(),
                     });
                     let request = request.or(op.owner().and_then(|owner| self.owners.get(&owner).copied()));
+                    // The tasks of a worker work together, so the worker observes what any of them observes.
+                    let request = request.filter(|_| !self.is_queue() || matches!(op, Op::Enqueue(_)));
                     self.calls.push(Call { number, process, request, op, back, did: None });
                 }
                 Emission::Answer(request, answer) => {
@@ -81,7 +83,12 @@ impl<R: Receiver> World<'_, R> {
                     self.log.add(at, Some(process), What::Stopped);
                     let limit = SHUTDOWN_LIMIT + 2 * self.bounds.plan.store_timeout;
                     let gives_up = self.stopping[process].is_some_and(|since| at >= since + limit);
-                    let works = |call: &Call| call.process == process && !call.back.is_closed();
+                    // A worker does not wait for the requests of the server.
+                    let works = |call: &Call| {
+                        call.process == process
+                            && !call.back.is_closed()
+                            && !matches!(call.op, Op::Enqueue(_))
+                    };
                     if self.calls.iter().any(works) && !gives_up {
                         self.violations.push("the shutdown ended before a call".to_owned());
                     }

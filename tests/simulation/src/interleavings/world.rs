@@ -10,15 +10,16 @@ use tokio::task::{AbortHandle, Id};
 
 use super::{Bounds, Budget, judge};
 use crate::history::{Did, End, Key, Log, Millis, Op, What, Why};
-use crate::plan::{HOUR, SECOND};
+use crate::plan::{HOUR, Kind, SECOND};
 use crate::process::{Emission, Process, Return, Unreachable};
 use crate::receiver::{Receiver, event};
-use crate::visit::{Script, Shared, Turns, Visit};
-
-const KEY: Key = Key { scope: 0, message: 0 };
+use crate::visit::{Script, Shared, Turn, Turns, Visit};
 
 /// The time that a shutdown gives to the handlers. It ends before the first renewal.
 pub(super) const SHUTDOWN_LIMIT: Millis = SECOND / 2;
+
+/// By how much longer than the lease a worker takes a job.
+const HANDOVER: Millis = 2 * SECOND;
 
 /// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub(super) enum Action {
     Return(usize),
     /// The caller gets an error.
     Fail(usize),
-    /// The handler of a request continues.
-    Continue(usize),
+    /// A handler continues.
+    Continue(Turn),
     /// Time passes until a task continues.
     Time,
     Pause(usize),
@@ -77,6 +78,8 @@ pub(super) struct World<'a, R: Receiver> {
     pub(super) owners: HashMap<u128, usize>,
     /// What each request has observed, and what the service has executed.
     pub(super) observed: Vec<DefaultHasher>,
+    /// What the worker of each process has observed.
+    pub(super) workers: Vec<DefaultHasher>,
     pub(super) executed: DefaultHasher,
     /// Whether a call or its result was lost, so that a lease may last until it expires.
     pub(super) lost: bool,
@@ -104,6 +107,7 @@ impl<'a, R: Receiver> World<'a, R> {
             tasks: HashMap::new(),
             owners: HashMap::new(),
             observed: vec![DefaultHasher::new(); scripts.len()],
+            workers: vec![DefaultHasher::new(); bounds.plan.processes],
             executed: DefaultHasher::new(),
             lost: false,
             violations: Vec::new(),
@@ -114,11 +118,14 @@ impl<'a, R: Receiver> World<'a, R> {
     /// observed the same, and the service has executed the same calls in the same order.
     pub(super) fn state(&self) -> u64 {
         let mut state = self.executed.clone();
-        for observed in &self.observed {
+        for observed in self.observed.iter().chain(&self.workers) {
             observed.finish().hash(&mut state);
         }
-        let mut calls: Vec<_> =
-            self.calls.iter().map(|call| (call.request, call.op.to_string(), call.did.is_some())).collect();
+        let mut calls: Vec<_> = self
+            .calls
+            .iter()
+            .map(|call| (call.request, call.process, call.op.to_string(), call.did.is_some()))
+            .collect();
         calls.sort();
         (self.left, self.now, calls, self.requests.len(), &self.stopping).hash(&mut state);
         state.finish()
@@ -147,7 +154,10 @@ impl<'a, R: Receiver> World<'a, R> {
             actions.extend(open.map(|(request, _)| Action::HangUp(request)));
         }
         for process in (0..self.processes.len()).filter(|process| self.is_process_busy(*process)) {
-            if self.left.pauses > 0 {
+            // A worker is paused while its handler runs, and no call is open. Otherwise there would be too many orders.
+            let runs = || self.turns.waiting().iter().any(|turn| turn.is_in(process));
+            let is_interesting = !self.is_queue() || self.calls.is_empty() && runs();
+            if self.left.pauses > 0 && is_interesting {
                 actions.push(Action::Pause(process));
             }
             if self.left.crashes > 0 {
@@ -173,9 +183,12 @@ impl<'a, R: Receiver> World<'a, R> {
                 self.left.faults -= 1;
                 self.give_back(index, true);
             }
-            Action::Continue(request) => {
-                "continues".hash(&mut self.observed[request]);
-                self.turns.resume(request);
+            Action::Continue(turn) => {
+                match turn {
+                    Turn::Request(request) => "continues".hash(&mut self.observed[request]),
+                    Turn::Job { process, .. } => turn.hash(&mut self.workers[process]),
+                }
+                self.turns.resume(turn);
             }
             Action::Time => {
                 self.left.times = self.left.times.saturating_sub(1);
@@ -184,10 +197,11 @@ impl<'a, R: Receiver> World<'a, R> {
             }
             Action::Pause(process) => {
                 self.left.pauses -= 1;
-                let until = self.now + self.bounds.plan.lease;
+                let time = self.bounds.plan.lease + if self.is_queue() { HANDOVER } else { 0 };
+                let until = self.now + time;
                 self.log.add(self.now, Some(process), What::Paused { until });
                 if let Some(process) = &mut self.processes[process] {
-                    process.pause(self.bounds.plan.lease);
+                    process.pause(time);
                 }
                 self.pass(until);
                 self.all_observe("pause");
@@ -221,7 +235,7 @@ impl<'a, R: Receiver> World<'a, R> {
             }
             Action::Forget => {
                 self.left.forgets -= 1;
-                let (op, call) = (Op::Forget(KEY), self.next_call);
+                let (op, call) = (Op::Forget(self.key(0)), self.next_call);
                 self.next_call += 1;
                 self.log.add(self.now, Some(0), What::Called { call, op: op.clone() });
                 self.change(None, call, 0, op);
@@ -230,27 +244,43 @@ impl<'a, R: Receiver> World<'a, R> {
         self.settle((self.requests.len() > before).then_some(before));
     }
 
+    pub(super) fn is_queue(&self) -> bool {
+        self.bounds.plan.receiver == Kind::Queue
+    }
+
+    /// Returns the message of a request. All messages are about one object.
+    fn key(&self, request: usize) -> Key {
+        let messages = usize::from(self.bounds.plan.messages);
+        Key { scope: 0, message: 2 * u8::try_from(request % messages).unwrap_or_default() }
+    }
+
     fn arrive(&mut self) {
         let request = self.requests.len();
         let process = request % self.processes.len();
         let attempt = request + 1;
         let (why, signed) = (Why::Scheduled, self.now);
-        let send = What::Send { request, key: KEY, endpoint: 0, attempt, why, to: process, signed };
+        let key = self.key(request);
+        let send = What::Send { request, key, endpoint: 0, attempt, why, to: process, signed };
         self.log.add(self.now, None, send);
+        // A queue's workers run from the first request on.
+        let started = if self.is_queue() { 0..self.processes.len() } else { process..process + 1 };
         let (plan, service, shared) = (&self.bounds.plan, &self.service, &self.shared);
-        let it = self.processes[process].get_or_insert_with(|| {
-            self.log.add(self.now, Some(process), What::Started);
-            let app = |local| R::start(plan, service, &local, shared);
-            Process::start(process, self.now, &self.log, Random::new(0, 0), app)
-        });
+        for process in started {
+            self.processes[process].get_or_insert_with(|| {
+                self.log.add(self.now, Some(process), What::Started);
+                let app = |local| R::start(plan, service, &local, shared);
+                Process::start(process, self.now, &self.log, Random::new(0, 0), app)
+            });
+        }
+        let Some(it) = &mut self.processes[process] else { return };
         if it.now < self.now {
             it.pause(self.now - it.now);
         }
         self.log.add(self.now, Some(process), What::Arrived { request });
         let (app, handlers, shared) = (it.app.clone(), plan.handlers, shared.clone());
         let task = it.spawn(move |local| async move {
-            let visit = Visit { local: local.clone(), request, key: KEY, handlers, shared };
-            let answer = R::receive(app, event(KEY), visit).await;
+            let visit = Visit { local: local.clone(), request, key, handlers, shared };
+            let answer = R::receive(app, event(key), visit).await;
             local.emit(Emission::Answer(request, answer));
         });
         self.requests.push(Request { process, task, answer: None, open: true });
@@ -271,7 +301,7 @@ impl<'a, R: Receiver> World<'a, R> {
         if let (Did::Acquired { owner, .. }, Some(request)) = (did, request) {
             self.owners.insert(owner, request);
         }
-        (request, op.to_string(), name(did), self.now).hash(&mut self.executed);
+        (request, process, op.to_string(), name(did), self.now).hash(&mut self.executed);
         self.log.add(self.now, None, What::Executed { call, op, did });
         did
     }
@@ -279,9 +309,11 @@ impl<'a, R: Receiver> World<'a, R> {
     fn give_back(&mut self, index: usize, failed: bool) {
         let call = self.calls.remove(index);
         self.lost |= failed;
-        if let Some(request) = call.request {
-            (call.op.to_string(), failed, call.did.map(name)).hash(&mut self.observed[request]);
-        }
+        let observed = match call.request {
+            Some(request) => &mut self.observed[request],
+            None => &mut self.workers[call.process],
+        };
+        (call.op.to_string(), failed, call.did.map(name)).hash(observed);
         let did = call.did.unwrap_or(Did::Refused);
         if failed {
             R::unreceived(&mut self.service, did);
@@ -292,7 +324,7 @@ impl<'a, R: Receiver> World<'a, R> {
 
     /// Every task observes when time passes and when a process stops.
     fn all_observe(&mut self, what: &str) {
-        for observed in &mut self.observed {
+        for observed in self.observed.iter_mut().chain(&mut self.workers) {
             (what, self.now).hash(observed);
         }
     }
@@ -315,11 +347,14 @@ impl<'a, R: Receiver> World<'a, R> {
         self.settle(Some(self.requests.len() - 1));
         self.drain();
         let last = self.requests.pop().and_then(|request| request.answer);
-        if !matches!(last, Some(Outcome::Processed | Outcome::Duplicate)) {
+        if !matches!(last, Some(Outcome::Processed | Outcome::Queued | Outcome::Duplicate)) {
             self.violations.push(format!("the message cannot be delivered afterwards: {last:?}"));
         }
+        for message in 0..usize::from(self.bounds.plan.messages) {
+            let key = self.key(message);
+            self.log.add(self.now, None, What::Ended { key, endpoint: 0, end: End::Acknowledged });
+        }
         drop(self.processes);
-        self.log.add(self.now, None, What::Ended { key: KEY, endpoint: 0, end: End::Acknowledged });
         let records = self.log.take();
         self.violations.extend(judge::judge(&self.bounds.plan, &records));
         if self.violations.is_empty() {

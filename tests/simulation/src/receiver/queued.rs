@@ -82,7 +82,8 @@ impl Receiver for Queued {
             .lease(Duration::from_millis(plan.lease))
             .handler_timeout(Duration::from_millis(plan.handler_timeout))
             .poll_interval(Duration::from_millis(plan.poll_interval))
-            .concurrency(2)
+            // With one job at a time, an exploration has much fewer orders of steps.
+            .concurrency(if shared.turns.is_some() { 1 } else { 2 })
             .start();
         let worker = Arc::new(Mutex::new(Some(worker)));
         App { link, worker, open: Arc::clone(&service.open) }
