@@ -94,7 +94,7 @@ impl Bounds {
     #[must_use]
     pub fn all() -> Vec<(&'static str, Self)> {
         use Kind::{Deduplicator, ExactlyOnce, Queue};
-        use Script::{Fail, Ignore, Panic, Succeed};
+        use Script::{Fail, Ignore, Panic, Reject, Succeed};
         let none = Budget::default();
         let two = |bounds: Self| Self { plan: Plan { processes: 2, ..bounds.plan }, ..bounds };
         let waiting =
@@ -129,7 +129,7 @@ impl Bounds {
                 "a crash in a transaction",
                 two(transaction(&[Succeed, Succeed], Budget { crashes: 1, ..none })),
             ),
-            ("two jobs", jobs(2, &[Succeed, Fail], none)),
+            ("two jobs", jobs(2, &[Fail, Reject], none)),
             ("a worker", jobs(1, &[Fail], Budget { times: 2, ..none })),
             ("a shutdown of a worker", jobs(1, &[Succeed], Budget { times: 1, shutdowns: 1, ..none })),
             ("a failed call of a worker", jobs(1, &[Panic], Budget { faults: 1, ..none })),
