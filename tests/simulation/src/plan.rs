@@ -158,8 +158,17 @@ impl Plan {
             plan.forgets = false;
             plan.make_dead_letters();
         }
+        plan.bound_calls();
         plan.wall_clocks = wall_clocks(seed, plan.processes);
         plan
+    }
+
+    /// Thousands of renewals of one lease, and polls for one job, would take many seconds to simulate.
+    fn bound_calls(&mut self) {
+        self.handler_timeout = self.handler_timeout.min(1000 * self.lease);
+        if self.handlers.fail >= 300 {
+            self.poll_interval = self.poll_interval.max(10 * SECOND);
+        }
     }
 
     /// In half of the simulations, many messages become dead letters, and an operator looks after them.
