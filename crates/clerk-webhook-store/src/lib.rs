@@ -136,6 +136,7 @@ pub mod internal {
     pub use crate::engines::sqlite::values::{bytes, now, now_plus};
     #[cfg(feature = "conformance")]
     pub use crate::run::deadline::WALL_CLOCK;
+    pub use crate::run::deadline::wall_clock;
 }
 
 /// Implements `Debug` with the text of `Display`, because a `main` that returns the error prints its `Debug`

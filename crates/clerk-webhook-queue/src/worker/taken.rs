@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use clerk_webhook_store::internal::wall_clock;
 use clerk_webhook_store::{DeliveryKey, Lease, Owner};
 use tokio::time::Instant;
 
@@ -29,13 +30,13 @@ pub(super) struct TakenAt {
 
 impl TakenAt {
     pub(super) fn now() -> Self {
-        Self { monotonic: Instant::now(), wall: SystemTime::now() }
+        Self { monotonic: Instant::now(), wall: wall_clock() }
     }
 
     /// Returns whether so much time has passed that the lease must be renewed before the handler starts.
     fn is_long_ago(&self) -> bool {
         // If the wall clock has been set back, only the monotonic clock counts.
-        let wall = self.wall.elapsed().unwrap_or_default();
+        let wall = wall_clock().duration_since(self.wall).unwrap_or_default();
         self.monotonic.elapsed().max(wall) >= HANDOVER
     }
 }

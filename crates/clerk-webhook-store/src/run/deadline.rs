@@ -14,7 +14,9 @@ use tokio::time::Instant;
 #[cfg(feature = "conformance")]
 pub static WALL_CLOCK: OnceLock<fn() -> SystemTime> = OnceLock::new();
 
-fn wall_clock() -> SystemTime {
+/// Returns the time of the wall clock.
+#[must_use]
+pub fn wall_clock() -> SystemTime {
     #[cfg(feature = "conformance")]
     if let Some(clock) = WALL_CLOCK.get() {
         return clock();
