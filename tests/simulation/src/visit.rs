@@ -47,8 +47,11 @@ pub struct Shared {
 pub struct Turns {
     /// What the handler of each request does, or of each message at a worker.
     scripts: Arc<[Script]>,
-    waiting: Arc<Mutex<Vec<(Turn, oneshot::Sender<()>)>>>,
+    waiting: Arc<Mutex<Vec<Waiting>>>,
 }
+
+/// A handler, and what continues it.
+type Waiting = (Turn, oneshot::Sender<()>);
 
 /// Which handler continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
