@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clerk_webhook_core::Answer;
 
+use crate::clerk::Tables;
+
 /// Virtual time: milliseconds since the beginning of a simulation.
 pub type Millis = u64;
 
@@ -104,6 +106,10 @@ pub enum Op {
     Commit(Key, u128, u32),
     /// Rolls a transaction back.
     Rollback(Key, u128),
+    /// Continues a comparison with Clerk's API until its next request.
+    Compare(usize),
+    /// Ends a comparison.
+    StopComparing(usize),
 }
 
 impl Op {
@@ -125,7 +131,7 @@ impl Op {
             | Self::Begin(key)
             | Self::Commit(key, ..)
             | Self::Rollback(key, _) => Some(*key),
-            Self::Purge(_) | Self::Take(..) => None,
+            Self::Purge(_) | Self::Take(..) | Self::Compare(_) | Self::StopComparing(_) => None,
         }
     }
 
@@ -177,6 +183,10 @@ pub enum Did {
     },
     /// No job is ready.
     Nothing,
+    /// A comparison waits for the answer to its request.
+    Asking,
+    /// A comparison has ended.
+    Compared,
     /// The store returned an error.
     Refused,
 }
@@ -210,6 +220,10 @@ pub enum What {
     Partitioned { until: Millis },
     StoreDown { until: Millis },
     Calm,
+    Occurred { event: String, message: Option<u8> },
+    Asked { request: String, status: u16 },
+    Compared { number: usize, result: Result<String, String>, is_allowed: bool },
+    Tables { tables: Arc<Tables>, changes: String },
 }
 
 /// The records of a simulation. Clones share them.
@@ -266,6 +280,8 @@ impl fmt::Display for Op {
             Self::Begin(key) => write!(f, "begin the transaction of {key}"),
             Self::Commit(key, _, writes) => write!(f, "commit the transaction of {key}, writes: {writes}"),
             Self::Rollback(key, _) => write!(f, "roll the transaction of {key} back"),
+            Self::Compare(number) => write!(f, "continue comparison {number}"),
+            Self::StopComparing(number) => write!(f, "stop comparison {number}"),
         }
     }
 }
@@ -343,6 +359,8 @@ impl fmt::Display for Record {
                     Did::New => write!(f, "durable")?,
                     Did::Taken { key, attempt, .. } => write!(f, "{key}, attempt {attempt}")?,
                     Did::Nothing => write!(f, "no job is ready")?,
+                    Did::Asking => write!(f, "it asks Clerk")?,
+                    Did::Compared => write!(f, "it has ended")?,
                     Did::Refused => write!(f, "not executed")?,
                 }
                 write!(f, " (call {call})")
@@ -369,6 +387,13 @@ impl fmt::Display for Record {
             }
             What::StoreDown { until } => write!(f, "store   IS DOWN until {}", Clock(*until)),
             What::Calm => write!(f, "        from here on, nothing fails any more"),
+            What::Occurred { event, message: Some(message) } => write!(f, "clerk   msg_{message}: {event}"),
+            What::Occurred { event, message: None } => write!(f, "clerk   without a message: {event}"),
+            What::Asked { request, status } => write!(f, "clerk   answers {request}: {status}"),
+            What::Compared { number, result, .. } => {
+                write!(f, "store   comparison {number} ends: {result:?}")
+            }
+            What::Tables { changes, .. } => write!(f, "tables  {changes}"),
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! A seed determines everything that happens: when the sender sends, what the network, the store and the
 //! handlers do, and which processes crash, pause and restart. The simulation runs the real code of the
-//! libraries, with the real MemoryStore as the store. A checker then judges the history.
+//! libraries, with the real MemoryStore as the store. A checker then judges the history. If the receiver is a
+//! sync, the messages are Clerk's events, and the tables and the comparisons with Clerk's API are real, too.
 //!
 //! Each process has its own Tokio runtime, whose clock is paused, so that a process can stop while time
 //! goes on for the others. The simulation drives one process at a time to the next moment at which anything can
 //! happen, so it needs milliseconds for a day.
 
 pub mod check;
+pub mod clerk;
 pub mod history;
 pub mod interleavings;
 pub mod plan;
@@ -23,6 +25,7 @@ use crate::history::Record;
 use crate::plan::{Kind, Plan};
 use crate::receiver::leased::Leased;
 use crate::receiver::queued::Queued;
+use crate::receiver::synced::Synced;
 use crate::receiver::transactional::Transactional;
 use crate::simulation::Simulation;
 
@@ -49,6 +52,7 @@ pub fn simulate(seed: u64) -> Report {
         Kind::Deduplicator => Simulation::<Leased>::run(&plan),
         Kind::Queue => Simulation::<Queued>::run(&plan),
         Kind::ExactlyOnce => Simulation::<Transactional>::run(&plan),
+        Kind::Sync => Simulation::<Synced>::run(&plan),
     };
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => Report {

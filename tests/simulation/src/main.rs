@@ -55,7 +55,12 @@ fn new_seeds() -> std::ops::Range<u64> {
 fn one(seed: u64) -> ExitCode {
     let report = simulate(seed);
     println!("{:#?}", Plan::new(seed));
-    for record in report.records.iter().filter(|record| !matches!(record.what, What::Polled { .. })) {
+    let is_told = |what: &What| match what {
+        What::Polled { .. } => false,
+        What::Tables { changes, .. } => !changes.is_empty(),
+        _ => true,
+    };
+    for record in report.records.iter().filter(|record| is_told(&record.what)) {
         println!("{record}");
     }
     for violation in &report.violations {

@@ -1,7 +1,10 @@
 //! The settings of a simulation, which its seed determines.
 
+use std::sync::Arc;
+
 use clerk_webhook_store::internal::Random;
 
+use crate::clerk::Clerk;
 use crate::history::Millis;
 
 pub(crate) const SECOND: Millis = 1000;
@@ -30,6 +33,8 @@ pub enum Kind {
     Queue,
     /// Handles in the request, in a transaction.
     ExactlyOnce,
+    /// Writes Clerk's objects in the transaction of an `ExactlyOnce`, and compares them with Clerk's API.
+    Sync,
 }
 
 /// The settings of a simulation.
@@ -65,6 +70,8 @@ pub struct Plan {
     pub wall_clocks: Vec<i64>,
     /// Whether the monotonic clock of a paused process stops, as on a machine that is suspended.
     pub suspends: bool,
+    /// The events, if the receiver is a sync.
+    pub clerk: Option<Arc<Clerk>>,
 }
 
 /// What handlers do, in per mille.
@@ -129,6 +136,7 @@ impl Plan {
             spread: one_of(random, &[0, SECOND, HOUR]),
             wall_clocks: Vec::new(),
             suspends: Random::new(seed, 5).below(3) == 0,
+            clerk: None,
         };
         // Many requests for one message while its lease expires.
         if random.below(4) == 0 {
@@ -148,6 +156,10 @@ impl Plan {
         }
         plan.receiver =
             one_of(random, &[Kind::Deduplicator, Kind::Deduplicator, Kind::Queue, Kind::ExactlyOnce]);
+        plan.clerk = Clerk::of(seed).map(Arc::new);
+        if let Some(clerk) = &plan.clerk {
+            (plan.receiver, plan.messages) = (Kind::Sync, clerk.messages());
+        }
         if plan.receiver != Kind::Deduplicator {
             plan.clock = StoreClock::Server;
         }

@@ -30,14 +30,15 @@ fn a_seed_determines_what_happens() {
 /// Checks that the seeds reach what the checker judges.
 #[test]
 fn the_seeds_contain_every_kind_of_fault() {
-    let mut seen = [0; 13];
+    let mut seen = [0; 16];
     // What an operator does, for each receiver.
-    let (mut forgotten, mut purged, mut dead_letters) = ([0; 3], [0; 3], [0; 2]);
+    let (mut forgotten, mut purged, mut dead_letters) = ([0; 4], [0; 4], [0; 2]);
     for seed in 0..60 {
         let receiver = match Plan::new(seed).receiver {
             Kind::Deduplicator => 0,
             Kind::Queue => 1,
             Kind::ExactlyOnce => 2,
+            Kind::Sync => 3,
         };
         for record in simulate(seed).records {
             let kind = match record.what {
@@ -63,12 +64,15 @@ fn the_seeds_contain_every_kind_of_fault() {
                     }
                     continue;
                 }
+                What::Occurred { message: None, .. } => 13,
+                What::Compared { result: Ok(_), .. } => 14,
+                What::Tables { tables, .. } if !tables.deleted.is_empty() => 15,
                 _ => continue,
             };
             seen[kind] += 1;
         }
     }
     assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
-    assert!(forgotten[0] > 0 && forgotten[1] == 0 && forgotten[2] > 0, "{forgotten:?}");
+    assert_eq!(forgotten.map(|times| times > 0), [true, false, true, true], "{forgotten:?}");
     assert!(purged.iter().chain(&dead_letters).all(|times| *times > 0), "{purged:?}, {dead_letters:?}");
 }

@@ -114,9 +114,9 @@ impl BackendApi {
         self
     }
 
-    /// Sends requests without delay, and asks for short pages.
-    #[cfg(test)]
-    pub(crate) fn for_tests(mut self, limit: u32) -> Self {
+    /// Sends requests without delay, and asks for short pages. It is not part of the public API.
+    #[doc(hidden)]
+    pub fn for_tests(mut self, limit: u32) -> Self {
         self.pace = Arc::new(Pace::new(Duration::ZERO));
         self.limit = limit;
         self

@@ -2,6 +2,7 @@
 
 mod leased;
 mod queue;
+mod sync;
 mod timestamps;
 mod transaction;
 
@@ -91,6 +92,10 @@ pub fn check(plan: &Plan, records: &[Record]) -> Vec<String> {
         Kind::Deduplicator => checker.check_leased(records),
         Kind::Queue => checker.check_queue(records),
         Kind::ExactlyOnce => checker.check_transactions(records),
+        Kind::Sync => {
+            checker.check_transactions(records);
+            checker.check_sync(records);
+        }
     }
     checker.check_timestamps(records);
     checker.check_deliveries(records);

@@ -3,6 +3,8 @@
 pub mod jobs;
 pub mod leased;
 pub mod queued;
+pub mod synced;
+pub mod tables;
 pub mod transactional;
 
 use std::future::Future;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use clerk_webhook_core::{Answer, Event, MessageId, SigningSecret, Timestamp, Verifier};
 use clerk_webhook_store::{DeliveryKey, Scope};
 
-use crate::history::{Did, Key, Millis, Op};
+use crate::history::{Did, Key, Millis, Op, What};
 use crate::plan::Plan;
 use crate::process::Local;
 use crate::visit::{Shared, Visit};
@@ -32,6 +34,14 @@ pub trait Receiver: 'static {
     fn disconnected(_service: &mut Self::Service, _process: Option<usize>) {}
     /// Cleans up after a call whose result nobody received.
     fn unreceived(_service: &mut Self::Service, _did: Did) {}
+    /// Returns what else happened in the last call.
+    fn happened(_service: &mut Self::Service) -> Vec<What> {
+        Vec::new()
+    }
+    /// Returns the body of a message.
+    fn body(_service: &Self::Service, key: Key) -> String {
+        body(key)
+    }
     /// Starts the receiver in a process.
     fn start(plan: &Plan, service: &Self::Service, local: &Local, shared: &Shared) -> Self::App;
     /// Handles a request.
@@ -42,6 +52,10 @@ pub trait Receiver: 'static {
     fn shutdown(app: Self::App, limit: Duration) -> impl Future<Output = ()> + Send;
     /// Removes old deliveries.
     fn purge(_app: Self::App, _retention: Duration) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+    /// Compares the data with Clerk's.
+    fn compare(_app: Self::App, _number: usize) -> impl Future<Output = ()> + Send {
         async {}
     }
     /// Forgets a delivery.
@@ -66,7 +80,11 @@ pub enum DeadLetterEnd {
 /// Returns the event of a message. Every second message is about the same object.
 #[must_use]
 pub fn event(key: Key) -> Event {
-    Event::from_trusted(id(key), timestamp(0), body(key).into()).expect("an event")
+    event_of(key, body(key))
+}
+
+fn event_of(key: Key, body: String) -> Event {
+    Event::from_trusted(id(key), timestamp(0), body.into()).expect("an event")
 }
 
 fn id(key: Key) -> MessageId {
@@ -86,10 +104,9 @@ fn timestamp(at: i64) -> Timestamp {
 /// # Errors
 ///
 /// Returns the answer to a request whose age the tolerance does not allow.
-pub fn verify(key: Key, signed: Millis, clock: i64) -> Result<Event, Answer> {
+pub fn verify(key: Key, body: String, signed: Millis, clock: i64) -> Result<Event, Answer> {
     static SECRET: LazyLock<SigningSecret> =
         LazyLock::new(|| SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a secret"));
-    let body = body(key);
     let signed = timestamp(i64::try_from(signed).expect("a time"));
     let headers = SECRET.sign(&id(key), signed, body.as_bytes()).to_pairs();
     let verifier = Verifier::builder().secret(SECRET.clone()).clock(move || timestamp(clock)).build();

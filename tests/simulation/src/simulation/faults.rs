@@ -54,6 +54,9 @@ impl<R: Receiver> Simulation<R> {
         let did = R::execute(&mut self.service, &op, self.now, process);
         self.watch(&op, did);
         self.log.add(self.now, None, What::Executed { call, op, did });
+        for what in R::happened(&mut self.service) {
+            self.log.add(self.now, None, what);
+        }
         let at = self.now + self.latency();
         match fate {
             Fate::LostResult => R::unreceived(&mut self.service, did),

@@ -1,5 +1,6 @@
 //! The world around the processes: the sender, the network, the service, and what goes wrong.
 
+mod clerk;
 mod faults;
 mod operator;
 mod sender;
@@ -38,6 +39,7 @@ enum Action {
     Purge { process: usize },
     Forget { process: usize, key: Key },
     EndDeadLetter { process: usize, key: Key, end: DeadLetterEnd },
+    Compare { process: usize, number: usize },
 }
 
 struct Slot<A> {
@@ -109,6 +111,8 @@ impl<R: Receiver> Simulation<R> {
         this.work();
         this.recover();
         this.work();
+        this.compare_at_the_end();
+        this.work();
         let waiting =
             this.deliveries.iter().filter_map(|delivery| delivery.ended?.checked_sub(delivery.began?)).sum();
         for slot in &mut this.slots {
@@ -126,7 +130,7 @@ impl<R: Receiver> Simulation<R> {
             self.start(self.slots.len() - 1);
         }
         for message in 0..self.plan.messages {
-            let at = self.below(self.plan.spread + 1);
+            let Some(at) = self.first_attempt(message) else { continue };
             for endpoint in 0..self.plan.endpoints {
                 let key = Key { scope: self.plan.scope(endpoint), message };
                 let delivery = self.deliveries.len();
@@ -142,7 +146,7 @@ impl<R: Receiver> Simulation<R> {
                 let at = at + self.below(5);
                 self.later(at, Action::Send { delivery, generation: 0, why: Why::Scheduled });
                 if self.plan.resends > 0 && self.below(3) == 0 {
-                    let at = self.below(self.plan.resends * DAY);
+                    let at = self.resend_after(at);
                     self.later(at, Action::Send { delivery, generation: 0, why: Why::Resend });
                 }
                 if self.plan.forgets && self.below(3) == 0 {
@@ -155,6 +159,7 @@ impl<R: Receiver> Simulation<R> {
                 }
             }
         }
+        self.prepare_clerk();
         for day in 0..=self.plan.resends.max(1) {
             let (at, process) = (day * DAY + self.below(DAY), self.any_process());
             self.later(at, Action::Purge { process });
@@ -175,7 +180,9 @@ impl<R: Receiver> Simulation<R> {
             // Later than every lease, even with wrong clocks, and one after the other.
             let at = self.now + self.plan.lease + 10 * MINUTE + 2 * SECOND * delivery as u64;
             let generation = self.deliveries[delivery].generation;
-            self.later(at, Action::Send { delivery, generation, why: Why::Resend });
+            if !self.is_forsaken(delivery) {
+                self.later(at, Action::Send { delivery, generation, why: Why::Resend });
+            }
         }
     }
 
@@ -333,6 +340,7 @@ impl<R: Receiver> Simulation<R> {
                 let retention = Duration::from_secs(self.below(3) * 15 * 24 * 3600);
                 self.operate(process, move |app| R::purge(app, retention));
             }
+            Action::Compare { process, number } => self.compare(process, number),
             Action::Forget { process, key } => self.operate(process, move |app| R::forget(app, key)),
             Action::EndDeadLetter { process, key, end } => {
                 self.operate(process, move |app| R::end_dead_letter(app, key, end));

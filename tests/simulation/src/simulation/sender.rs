@@ -120,12 +120,12 @@ impl<R: Receiver> Simulation<R> {
         self.log.add(self.now.max(it.now), Some(process), What::Arrived { request });
         let (app, handlers) = (it.app.clone(), self.plan.handlers);
         let (shared, signed) = (self.shared.clone(), self.requests[request].signed);
-        let ahead = self.plan.wall_clocks[process];
+        let (body, ahead) = (R::body(&self.service, key), self.plan.wall_clocks[process]);
         let task = it.spawn(move |local| async move {
             // After the recovery, all clocks are right.
             let ahead = if shared.calm.load(Ordering::Relaxed) { 0 } else { ahead };
             let clock = i64::try_from(local.now()).unwrap_or_default() + ahead;
-            let verified = verify(key, signed, clock);
+            let verified = verify(key, body, signed, clock);
             local.log(What::Verified { request, accepted: verified.is_ok() });
             let visit = Visit { local: local.clone(), request, key, handlers, shared };
             let answer = match verified {
