@@ -17,6 +17,8 @@ mod nats_permissions;
 mod nats_proxy;
 #[cfg(feature = "nats")]
 mod nats_queue;
+#[cfg(feature = "nats")]
+mod nats_setup;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

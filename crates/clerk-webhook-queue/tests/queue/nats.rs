@@ -8,7 +8,7 @@ use async_nats::jetstream::{self, stream};
 use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Event, Handlers, Outcome, Timestamp};
 use clerk_webhook_queue::{
-    DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, NatsQueueError, TakeOptions, Worker,
+    DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions, Worker,
 };
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::{self, Nats};
@@ -16,11 +16,11 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use crate::file::event;
-use crate::nats_queue::{Names, unreachable};
+use crate::nats_queue::Names;
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn options() -> TakeOptions {
+pub(crate) fn options() -> TakeOptions {
     TakeOptions::default()
 }
 
@@ -30,24 +30,18 @@ fn leased(lease: Duration) -> TakeOptions {
     options
 }
 
-async fn take(queue: &NatsQueue) -> Job {
+pub(crate) async fn take(queue: &NatsQueue) -> Job {
     queue.take(&options()).await.unwrap().unwrap()
 }
 
-fn event_of(id: &str, event_type: &str, data: &str) -> Event {
+pub(crate) fn event_of(id: &str, event_type: &str, data: &str) -> Event {
     let body = format!(r#"{{"data":{data},"type":{}}}"#, serde_json::to_string(event_type).unwrap());
     Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap()
 }
 
-async fn stream_of(names: &Names) -> stream::Stream {
+pub(crate) async fn stream_of(names: &Names) -> stream::Stream {
     let context = jetstream::new(async_nats::connect(&names.url).await.unwrap());
     context.get_stream(format!("{}_clerk", names.prefix)).await.unwrap()
-}
-
-/// Returns whether the error of `migrate` contains the text.
-async fn refuses_to_migrate(queue: &NatsQueue, text: &str) {
-    let error = queue.migrate().await.unwrap_err().to_string();
-    assert!(error.contains(text), "{error}");
 }
 
 #[tokio::test]
@@ -94,57 +88,6 @@ async fn loses_nothing_if_the_server_is_killed() {
     };
     timeout(LONG, again).await.unwrap();
     assert_eq!(take(&queue).await.event.message_id().as_str(), "msg_again");
-}
-
-#[tokio::test]
-async fn a_full_queue_rejects_new_events_and_its_workers_still_run() {
-    let Some(url) = servers::nats("the test of a full NatsQueue") else { return };
-    let names = Names::new(url);
-    let queue = names.queue().await.max_bytes(64 * 1024);
-    let mut stored = 0;
-    let error = loop {
-        match queue.enqueue(&event(&format!("msg_{stored}"))).await {
-            Ok(enqueued) => assert_eq!(enqueued, Enqueued::New),
-            Err(error) => break error,
-        }
-        stored += 1;
-    };
-    assert!(matches!(error, NatsQueueError::Full), "{error}");
-    assert!(stored > 2);
-    assert_eq!(queue.answer(event("msg_new")).await.status(), 503);
-    for _ in 0..stored {
-        let job = take(&queue).await;
-        assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
-    }
-    assert!(queue.purge(Duration::ZERO, u32::MAX).await.unwrap() > 2);
-    assert_eq!(queue.enqueue(&event("msg_new")).await.unwrap(), Enqueued::New);
-    names.delete().await;
-}
-
-#[tokio::test]
-async fn rejects_an_event_that_exceeds_the_max_payload_of_the_server() {
-    let Some(server) = Nats::start_with("the test of max_payload of NatsQueue", "max_payload: 256KB") else {
-        return;
-    };
-    let queue = NatsQueue::connect(&server.url()).await.unwrap().body_limit(100 * 1024);
-    queue.migrate().await.unwrap();
-    let data = |length| format!(r#"{{"id":"user_1","name":"{}"}}"#, "x".repeat(length));
-    assert_eq!(queue.enqueue(&event_of("msg_1", "user.updated", &data(200 * 1024))).await.unwrap(), {
-        Enqueued::New
-    });
-    let large = event_of("msg_2", "user.updated", &data(255 * 1024));
-    let error = queue.enqueue(&large).await.unwrap_err();
-    assert!(matches!(error, NatsQueueError::TooLarge { .. }), "{error}");
-    assert_eq!(queue.answer(large).await.outcome(), Outcome::StoreUnavailable);
-
-    // Each state of the job fits, also with the longest error of characters that JSON escapes.
-    let job = take(&queue).await;
-    let error = "\u{1}".repeat(4000);
-    assert_eq!(queue.retry(&job.lease, Duration::ZERO, &error).await.unwrap(), LeaseState::Held);
-    assert_eq!(take(&queue).await.lease.attempt(), 2);
-
-    let error = queue.body_limit(2 * 1024 * 1024).migrate().await.unwrap_err().to_string();
-    assert!(error.contains("Set `max_payload: 2113536` in the server's configuration"), "{error}");
 }
 
 #[tokio::test]
@@ -242,77 +185,6 @@ async fn clients_that_take_at_the_same_time_never_run_two_jobs_about_an_object()
         assert_eq!(queues[3].stats().await.unwrap().ready, 0, "round {round}");
     }
     names.delete().await;
-}
-
-#[tokio::test]
-async fn any_number_of_processes_create_the_stream_at_the_same_time() {
-    let Some(url) = servers::nats("the test of migrations of NatsQueue") else { return };
-    let names = Names::new(url);
-    let mut processes = JoinSet::new();
-    for _ in 0..8 {
-        let queue = names.unmigrated().await;
-        processes.spawn(async move { queue.migrate().await });
-    }
-    for migrated in processes.join_all().await {
-        migrated.unwrap();
-    }
-    names.delete().await;
-}
-
-#[tokio::test]
-async fn changes_or_rejects_the_settings_of_an_existing_stream() {
-    let Some(url) = servers::nats("the test of settings of NatsQueue") else { return };
-    let names = Names::new(url);
-    let queue = names.queue().await;
-    let context = jetstream::new(queue.client().clone());
-    let config = stream_of(&names).await.cached_info().config.clone();
-    assert!(config.description.as_ref().unwrap().contains("clerk-webhook"));
-
-    let limited = stream::Config { max_bytes: 1_000_000, ..config.clone() };
-    let old = stream::DiscardPolicy::Old;
-    for changed in [
-        stream::Config { max_age: Duration::from_secs(3600), discard: old, ..limited.clone() },
-        // The server would reject each change of a job.
-        stream::Config { discard_new_per_subject: true, ..limited.clone() },
-    ] {
-        context.update_stream(&changed).await.unwrap();
-        queue.migrate().await.unwrap();
-        assert_eq!(stream_of(&names).await.cached_info().config, limited);
-    }
-
-    context.delete_stream(&config.name).await.unwrap();
-    for (bad, text) in [
-        (stream::Config { max_messages_per_subject: 2, ..config.clone() }, "per subject is not 1"),
-        (stream::Config { storage: stream::StorageType::Memory, ..config.clone() }, "in memory"),
-        (stream::Config { subjects: vec![names.prefix.clone()], ..config.clone() }, "other subjects"),
-        (stream::Config { retention: stream::RetentionPolicy::WorkQueue, ..config.clone() }, "retention"),
-        (stream::Config { deny_delete: true, ..config.clone() }, "deleting"),
-    ] {
-        context.create_stream(bad).await.unwrap();
-        refuses_to_migrate(&queue, text).await;
-        context.delete_stream(&config.name).await.unwrap();
-    }
-    // A server without a cluster rejects replicas.
-    refuses_to_migrate(&names.unmigrated().await.replicas(3), "NATS rejected a request").await;
-    refuses_to_migrate(&unreachable().await, "did not answer within 200ms").await;
-}
-
-#[tokio::test]
-async fn a_missing_stream_is_an_error_with_advice() {
-    let Some(url) = servers::nats("the test of a missing stream of NatsQueue") else { return };
-    let queue = Names::new(url).unmigrated().await;
-    let errors = [
-        queue.enqueue(&event("msg_1")).await.unwrap_err(),
-        queue.take(&options()).await.unwrap_err(),
-        queue.discard(&"msg_1".parse().unwrap()).await.unwrap_err(),
-        queue.purge(Duration::ZERO, 1).await.unwrap_err(),
-    ];
-    for error in errors {
-        let error = error.to_string();
-        assert!(error.contains("Call `migrate()` when the application starts"), "{error}");
-    }
-    assert_eq!(queue.answer(event("msg_1")).await.status(), 503);
-    assert!(matches!(queue.prefix("two words"), Err(NatsQueueError::Prefix)));
 }
 
 #[tokio::test]
