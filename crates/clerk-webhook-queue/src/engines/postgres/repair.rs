@@ -33,9 +33,9 @@ impl PostgresQueue {
         transaction.commit().await
     }
 
-    /// Deletes replaced tickets, adds up to [`BATCH`] tickets, and returns whether it has added one. After a full
-    /// batch, the next repair need not wait for the end of the interval.
-    pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    /// Deletes replaced tickets, and adds up to [`BATCH`] tickets. After a full batch, the next repair need not wait
+    /// for the end of the interval.
+    pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let keeps = self.mode.keeps_statements();
         let clean = sqlx::query(self.statements.clean.clone()).bind(i64::from(BATCH)).persistent(keeps);
         clean.execute(&mut *connection).await?;
@@ -44,7 +44,7 @@ impl PostgresQueue {
         if added >= usize::from(BATCH) {
             self.lock_tasks().repaired_at = None;
         }
-        Ok(added > 0)
+        Ok(())
     }
 
     /// Returns whether this caller must repeat the repair, because the interval is over.

@@ -159,7 +159,7 @@ impl PostgresQueue {
             // The claim may have locked a ticket that another transaction has moved. The next transaction must
             // not hold that lock.
             transaction.commit().await?;
-            return self.without_ticket(options, &tasks).await;
+            return self.without_ticket(options).await;
         };
         let message_id = Ticket::message_id(ticket.payload());
         let found = match &message_id {
@@ -192,7 +192,7 @@ impl PostgresQueue {
     }
 
     /// Looks for a job if no ticket is visible.
-    async fn without_ticket(&self, options: &TakeOptions, tasks: &TaskDetails) -> Result<Step, sqlx::Error> {
+    async fn without_ticket(&self, options: &TakeOptions) -> Result<Step, sqlx::Error> {
         let keeps = self.mode.keeps_statements();
         if !options.one_object_at_a_time {
             let mut transaction = self.begin_read_committed().await?;
@@ -210,11 +210,11 @@ impl PostgresQueue {
             return Ok(Step::Nothing);
         }
         let mut transaction = self.begin_read_committed().await?;
-        let current = self.tasks(&mut transaction, true).await?;
-        let is_repaired = self.repair(&mut transaction).await?;
+        self.tasks(&mut transaction, true).await?;
+        self.repair(&mut transaction).await?;
         transaction.commit().await?;
-        let is_changed = current.task_ids() != tasks.task_ids();
-        Ok(if is_repaired || is_changed { Step::Again } else { Step::Nothing })
+        // A ticket may be visible now: the repair has added it, or the task has a new id.
+        Ok(Step::Again)
     }
 
     /// Takes the job of a message if possible, moves its ticket, and commits.
