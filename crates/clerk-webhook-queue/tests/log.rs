@@ -115,9 +115,32 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
         assert!(unsettled.contains(text), "{unsettled}");
     }
     worker.shutdown(Duration::from_secs(30)).await;
+    #[cfg(feature = "postgres")]
+    logs_a_setting_of_postgres_that_is_not_durable(&log).await;
     #[cfg(feature = "nats")]
     logs_lost_unusable_and_dead_jobs_of_nats(&log).await;
     assert_eq!(log.lines_with("jo@example.com"), [""; 0]);
+}
+
+#[cfg(feature = "postgres")]
+async fn logs_a_setting_of_postgres_that_is_not_durable(log: &Log) {
+    use clerk_webhook_queue::PostgresQueue;
+    use sqlx::AssertSqlSafe;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    let Some(url) = clerk_webhook_tests::servers::postgres("the log test of PostgresQueue") else { return };
+    let schema = format!("queue_log_{}", std::process::id());
+    let options: PgConnectOptions = url.parse().unwrap();
+    for (setting, lines) in [("on", 0), ("off", 1)] {
+        let options = options.clone().options([("synchronous_commit", setting)]);
+        let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
+        let run = async |sql: String| sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+        run(format!("CREATE SCHEMA {schema}")).await;
+        let queue = PostgresQueue::new(pool.clone()).table(&format!("{schema}.jobs")).unwrap();
+        queue.graphile_schema(&format!("{schema}_graphile")).unwrap().migrate().await.unwrap();
+        assert_eq!(log.lines_with("`synchronous_commit`").len(), lines, "{setting}");
+        run(format!("DROP SCHEMA {schema}, {schema}_graphile CASCADE")).await;
+    }
 }
 
 #[cfg(feature = "nats")]
@@ -150,11 +173,16 @@ async fn logs_lost_unusable_and_dead_jobs_of_nats(log: &Log) {
     (options.lease, options.max_attempts) = (Duration::ZERO, 1);
     let crashed = queue.take(&options).await.unwrap().unwrap();
     assert_eq!(crashed.event.message_id().as_str(), "msg_crashed");
-    let lost = log.lines_with("were deleted on the server").pop().unwrap();
-    assert!(lost.contains("ERROR") && lost.contains("number=1"), "{lost}");
+    let lost = || log.lines_with("were deleted on the server");
+    assert!(lost()[0].contains("ERROR") && lost()[0].contains("number=1"), "{:?}", lost());
     assert!(queue.take(&options).await.unwrap().is_none());
     let dead = log.lines_with("msg_crashed").pop().unwrap();
     for text in ["ERROR", "dead letter", "user.created", "attempts=1"] {
         assert!(dead.contains(text), "{dead}");
     }
+
+    stream.purge().await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().dead, 0);
+    assert_eq!(lost().len(), 2, "{:?}", lost());
+    assert!(lost()[1].contains("number=1"), "{:?}", lost());
 }

@@ -342,6 +342,7 @@ async fn a_call_ends_even_if_there_is_always_a_ticket_whose_job_cannot_be_taken(
     let lock = format!("SELECT 1 FROM {} FOR UPDATE", database.table());
     busy.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
     assert!(timeout(Duration::from_secs(20), take(&queue)).await.unwrap().is_none());
+    assert_eq!(database.tickets().await, 300, "the call has deleted a ticket");
     busy.rollback().await.unwrap();
     database.close().await;
 }

@@ -6,6 +6,7 @@ use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, PostgresQ
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::file::event;
@@ -92,6 +93,32 @@ async fn works_with_a_higher_isolation_level_of_the_pool() {
     }
     while let Some(worked) = works.join_next().await {
         worked.unwrap();
+    }
+    database.close().await;
+}
+
+#[tokio::test]
+async fn repeats_a_statement_that_conflicts_with_another_transaction_a_limited_number_of_times() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    let (schema, table) = (&database.schema, database.table());
+    for (code, tries) in [("40001", 64), ("40P01", 64), ("XX000", 1)] {
+        // A sequence counts the tries, because its changes are not rolled back.
+        database
+            .execute(&format!(
+                "DROP SEQUENCE IF EXISTS {schema}.tries; CREATE SEQUENCE {schema}.tries;
+                 CREATE OR REPLACE FUNCTION {schema}.fail() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN
+                        PERFORM nextval('{schema}.tries');
+                        RAISE EXCEPTION USING ERRCODE = '{code}';
+                    END $$;
+                 CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON {table}
+                    FOR EACH ROW EXECUTE FUNCTION {schema}.fail()"
+            ))
+            .await;
+        let error = timeout(LONG, queue.enqueue(&event("msg_1"))).await.unwrap().unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(code));
+        assert_eq!(database.number(&format!("SELECT last_value FROM {schema}.tries")).await, tries, "{code}");
     }
     database.close().await;
 }

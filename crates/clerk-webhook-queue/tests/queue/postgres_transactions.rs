@@ -1,6 +1,6 @@
 //! Transactions that also mark a job as done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clerk_webhook_queue::{
     DeliveryQueue as _, Enqueued, JobQueue as _, TakeOptions, TransactionalQueue as _,
@@ -137,5 +137,28 @@ async fn a_job_behind_an_open_transaction_is_looked_at_every_few_seconds_after_t
     assert_eq!(database.number(&later).await, 1);
     queue.commit(transaction).await.unwrap();
     assert!(take(&queue).await.is_some());
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_job_behind_a_transaction_that_was_lost_with_the_last_attempt_is_ready_at_once() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    for id in ["msg_1", "msg_2"] {
+        queue.enqueue(&event_about(id, "user_1")).await.unwrap();
+    }
+    let mut options = leased(Duration::from_secs(1));
+    options.max_attempts = 1;
+    let job = eventually_taken(&queue, &options).await;
+    let transaction = queue.begin(&job.lease, &options).await.unwrap().unwrap();
+    sleep(Duration::from_millis(1100)).await;
+    // The ticket of the second job is not visible for some seconds.
+    assert!(queue.take(&options).await.unwrap().is_none());
+    drop(transaction);
+    let began = Instant::now();
+    let next = eventually_taken(&queue, &options).await;
+    assert_ne!(next.event.message_id(), job.event.message_id());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(queue.stats().await.unwrap().dead, 1);
     database.close().await;
 }

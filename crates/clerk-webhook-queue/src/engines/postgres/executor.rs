@@ -161,3 +161,33 @@ fn db_row(row: &PgRow) -> Result<DbRow, sqlx::Error> {
     }
     Ok(DbRow::new(cells))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sqlx::Connection as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_the_columns_of_each_type() {
+        let Ok(url) = std::env::var("TEST_POSTGRES_URL") else {
+            assert!(std::env::var_os("CI").is_none(), "the test of the columns needs TEST_POSTGRES_URL");
+            return;
+        };
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let mut executor = Executor::new(&mut connection, false);
+        let sql = "SELECT true AS bool, 2::int2 AS int2, 4 AS int4, 8::int8 AS int8, '{}'::json AS json,
+                          '[]'::jsonb AS jsonb, 'a'::text AS text, NULL::text AS missing";
+        let rows = executor.fetch_all(sql, DbParams::new()).await.unwrap();
+        let row = &rows[0];
+        assert!(row.try_get::<bool>("bool").unwrap());
+        assert_eq!(row.try_get::<i16>("int2").unwrap(), 2);
+        assert_eq!(row.try_get::<i32>("int4").unwrap(), 4);
+        assert_eq!(row.try_get::<i64>("int8").unwrap(), 8);
+        assert_eq!(row.try_get::<serde_json::Value>("json").unwrap(), json!({}));
+        assert_eq!(row.try_get::<serde_json::Value>("jsonb").unwrap(), json!([]));
+        assert_eq!(row.try_get::<String>("text").unwrap(), "a");
+        assert_eq!(row.try_get::<Option<String>>("missing").unwrap(), None);
+    }
+}
