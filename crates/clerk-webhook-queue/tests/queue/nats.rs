@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{self, stream};
 use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Event, Handlers, Outcome, Timestamp};
-use clerk_webhook_queue::{
-    DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions, Worker,
-};
+use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions, Worker};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::{self, Nats};
 use tokio::task::{JoinSet, yield_now};
@@ -271,6 +269,21 @@ async fn a_worker_starts_although_reading_all_records_takes_longer_than_a_reques
         }
     };
     assert_eq!(timeout(LONG, job).await.unwrap().event.message_id().as_str(), "msg_1");
+    names.delete().await;
+}
+
+#[tokio::test]
+async fn a_call_skips_a_hundred_jobs_that_have_had_all_of_their_attempts() {
+    let Some(url) = servers::nats("the test of skipped jobs of NatsQueue") else { return };
+    let names = Names::new(url);
+    let queue = names.queue().await;
+    for number in 0..100 {
+        queue.enqueue(&event(&format!("msg_{number}"))).await.unwrap();
+    }
+    let mut options = options();
+    options.max_attempts = 0;
+    assert!(queue.take(&options).await.unwrap().is_none());
+    assert_eq!(queue.stats().await.unwrap().dead, 100);
     names.delete().await;
 }
 

@@ -8,10 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, NatsQueue, TakeOptions};
+use clerk_webhook_queue::{
+    DeliveryQueue as _, Enqueued, JobQueue as _, NatsQueue, NatsQueueError, TakeOptions,
+};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::file::event;
 
@@ -27,6 +29,15 @@ struct Proxy {
     has_no_consumers: Arc<AtomicBool>,
     /// Whether the proxy prevents the reading of single records.
     has_no_reads: Arc<AtomicBool>,
+    /// How many more questions about the stream are about another stream.
+    hidden: Arc<AtomicU32>,
+    /// Whether requests wait that read single records, and whether one waits.
+    holds_reads: Arc<AtomicBool>,
+    holds: Arc<AtomicBool>,
+    /// Whether the proxy replaces the error code of a missing stream with another code.
+    has_other_errors: Arc<AtomicBool>,
+    /// How many answers contained the body of an event.
+    bodies: Arc<AtomicU32>,
     /// Whether the server seems to have replicated the stream.
     is_replicated: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
@@ -72,6 +83,17 @@ impl Proxy {
         if self.has_no_reads.load(Ordering::Relaxed) {
             while replace(bytes, b"API.STREAM.MSG.GET.", b"API.STREAM.MSG.OFF.") {}
         }
+        let (stream, other) =
+            (b"API.STREAM.INFO.clerk_webhook_clerk", b"API.STREAM.INFO.clerk_webhook_other");
+        while self.hidden.load(Ordering::Relaxed) > 0 && replace(bytes, stream, other) {
+            self.hidden.fetch_sub(1, Ordering::Relaxed);
+        }
+        if replace(bytes, b"API.STREAM.MSG.GET.", b"API.STREAM.MSG.GET.") {
+            while self.holds_reads.load(Ordering::Relaxed) {
+                self.holds.store(true, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     fn change_answers(&self, bytes: &mut [u8]) {
@@ -79,6 +101,12 @@ impl Proxy {
             && replace(bytes, b"\"err_code\":10071", b"\"err_code\":10164")
         {
             self.conflicts.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.has_other_errors.load(Ordering::Relaxed) {
+            while replace(bytes, b"\"err_code\":10059", b"\"err_code\":10008") {}
+        }
+        if replace(bytes, b"Ada", b"Ada") {
+            self.bodies.fetch_add(1, Ordering::Relaxed);
         }
         if self.is_replicated.load(Ordering::Relaxed) {
             while replace(bytes, b"\"num_replicas\":1", b"\"num_replicas\":3") {}
@@ -225,4 +253,76 @@ async fn reads_the_stream_from_its_beginning_only_once() {
         other.enqueue(&event(&format!("msg_{ready}"))).await.unwrap();
         assert_eq!(queue.stats().await.unwrap().ready, ready);
     }
+    assert_eq!(proxy.bodies.load(Ordering::Relaxed), 0, "the records were read with their bodies");
+}
+
+#[tokio::test]
+async fn takes_a_job_that_could_not_be_read_before() {
+    let Some(server) = Nats::start("the test of failed calls of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let queue = proxy.queue().await.timeout(Duration::from_millis(500));
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    proxy.has_no_reads.store(true, Ordering::Relaxed);
+    assert!(queue.take(&TakeOptions::default()).await.is_err());
+    proxy.has_no_reads.store(false, Ordering::Relaxed);
+    assert!(queue.take(&TakeOptions::default()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn reports_other_errors_of_the_server_than_a_missing_stream() {
+    let Some(server) = Nats::start("the test of errors of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let queue = NatsQueue::connect(&proxy.url).await.unwrap();
+    for has_other_errors in [false, true] {
+        proxy.has_other_errors.store(has_other_errors, Ordering::Relaxed);
+        let id = "msg_1".parse().unwrap();
+        for error in [queue.discard(&id).await.unwrap_err(), queue.stats().await.unwrap_err()] {
+            let is_expected = match error {
+                NatsQueueError::MissingStream { .. } => !has_other_errors,
+                NatsQueueError::Rejected(_) => has_other_errors,
+                _ => false,
+            };
+            assert!(is_expected, "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn retries_no_dead_letter_that_was_buried_again_after_the_call() {
+    let Some(server) = Nats::start("the test of dead letters of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let (queue, other) = (proxy.queue().await, NatsQueue::connect(&server.url()).await.unwrap());
+    let bury = async || {
+        let job = other.take(&TakeOptions::default()).await.unwrap().unwrap();
+        assert_eq!(other.bury(&job.lease, "a failure").await.unwrap(), LeaseState::Held);
+    };
+    other.enqueue(&event("msg_1")).await.unwrap();
+    bury().await;
+    proxy.holds_reads.store(true, Ordering::Relaxed);
+    let retrying = tokio::spawn(async move { queue.retry_all_dead(None).await.unwrap() });
+    while !proxy.holds.load(Ordering::Relaxed) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(other.retry_dead(&"msg_1".parse().unwrap()).await.unwrap());
+    bury().await;
+    proxy.holds_reads.store(false, Ordering::Relaxed);
+    assert_eq!(timeout(LONG, retrying).await.unwrap().unwrap(), 0);
+    assert_eq!(other.stats().await.unwrap().dead, 1);
+}
+
+#[tokio::test]
+async fn migrates_a_stream_with_other_settings_that_somebody_creates_at_the_same_time() {
+    let Some(server) = Nats::start("the test of concurrent migrations of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let context = jetstream::new(proxy.queue().await.client().clone());
+    let mut stream = context.get_stream("clerk_webhook_clerk").await.unwrap();
+    let config = stream.cached_info().config.clone();
+    let limited = jetstream::stream::Config { max_bytes: 1_000_000, max_age: LONG * 60, ..config };
+    context.update_stream(&limited).await.unwrap();
+    proxy.hidden.store(1, Ordering::Relaxed);
+    proxy.queue().await;
+    assert_eq!(proxy.hidden.load(Ordering::Relaxed), 0);
+    let config = &stream.info().await.unwrap().config;
+    assert_eq!((config.max_bytes, config.max_age), (1_000_000, Duration::ZERO));
 }

@@ -8,10 +8,29 @@ use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, NatsQueue
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::{self, Nats};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::file::event;
 use crate::nats::{event_of, options, stream_of, take};
 use crate::nats_queue::{Names, unreachable};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Stores events until the queue is full, and returns their number.
+async fn fill(queue: &NatsQueue) -> usize {
+    let mut stored = 0;
+    loop {
+        match queue.enqueue(&event(&format!("msg_{stored}"))).await {
+            Ok(enqueued) => assert_eq!(enqueued, Enqueued::New),
+            Err(error) => {
+                assert!(matches!(error, NatsQueueError::Full), "{error}");
+                return stored;
+            }
+        }
+        stored += 1;
+        assert!(stored < 10_000, "the queue has no limit");
+    }
+}
 
 /// Returns whether the error of `migrate` contains the text.
 async fn refuses_to_migrate(queue: &NatsQueue, text: &str) {
@@ -24,17 +43,14 @@ async fn a_full_queue_rejects_new_events_and_its_workers_still_run() {
     let Some(url) = servers::nats("the test of a full NatsQueue") else { return };
     let names = Names::new(url);
     let queue = names.queue().await.max_bytes(64 * 1024);
-    let mut stored = 0;
-    let error = loop {
-        match queue.enqueue(&event(&format!("msg_{stored}"))).await {
-            Ok(enqueued) => assert_eq!(enqueued, Enqueued::New),
-            Err(error) => break error,
-        }
-        stored += 1;
-    };
-    assert!(matches!(error, NatsQueueError::Full), "{error}");
+    let stored = fill(&queue).await;
     assert!(stored > 2);
+    // The limit applies to each stream.
+    let other = queue.clone().with_scope("other".parse().unwrap());
+    other.migrate().await.unwrap();
+    assert_eq!(other.enqueue(&event("msg_new")).await.unwrap(), Enqueued::New);
     assert_eq!(queue.answer(event("msg_new")).await.status(), 503);
+    assert!(fill(&other).await > 2);
     for _ in 0..stored {
         let job = take(&queue).await;
         assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
@@ -51,11 +67,15 @@ async fn rejects_an_event_that_exceeds_the_max_payload_of_the_server() {
     };
     let queue = NatsQueue::connect(&server.url()).await.unwrap().body_limit(100 * 1024);
     queue.migrate().await.unwrap();
-    let data = |length| format!(r#"{{"id":"user_1","name":"{}"}}"#, "x".repeat(length));
-    assert_eq!(queue.enqueue(&event_of("msg_1", "user.updated", &data(200 * 1024))).await.unwrap(), {
-        Enqueued::New
-    });
-    let large = event_of("msg_2", "user.updated", &data(255 * 1024));
+    let event = |id, length| {
+        let data = format!(r#"{{"id":"user_1","name":"{}"}}"#, "x".repeat(length));
+        event_of(id, "user.updated", &data)
+    };
+    // The body, the event type and 16 KiB for the other fields fit exactly.
+    let other = event("msg_1", 0).raw_body().len() + "user.updated".len() + 16 * 1024;
+    let length = queue.client().max_payload() - other;
+    assert_eq!(queue.enqueue(&event("msg_1", length)).await.unwrap(), Enqueued::New);
+    let large = event("msg_2", length + 1);
     let error = queue.enqueue(&large).await.unwrap_err();
     assert!(matches!(error, NatsQueueError::TooLarge { .. }), "{error}");
     assert_eq!(queue.answer(large).await.outcome(), Outcome::StoreUnavailable);
@@ -106,19 +126,26 @@ async fn changes_or_rejects_the_settings_of_an_existing_stream() {
         assert_eq!(stream_of(&names).await.cached_info().config, limited);
     }
 
+    // A server without a cluster may accept replicas for an existing stream.
+    let migrated = names.unmigrated().await.replicas(3).migrate().await;
+    let replicas = stream_of(&names).await.cached_info().config.num_replicas;
+    assert!(migrated.is_err() || replicas == 3, "the stream has {replicas} replicas");
     context.delete_stream(&config.name).await.unwrap();
+    let source = stream::Source { name: format!("{}_source", names.prefix), ..Default::default() };
     for (bad, text) in [
         (stream::Config { max_messages_per_subject: 2, ..config.clone() }, "per subject is not 1"),
         (stream::Config { storage: stream::StorageType::Memory, ..config.clone() }, "in memory"),
         (stream::Config { subjects: vec![names.prefix.clone()], ..config.clone() }, "other subjects"),
         (stream::Config { retention: stream::RetentionPolicy::WorkQueue, ..config.clone() }, "retention"),
         (stream::Config { deny_delete: true, ..config.clone() }, "deleting"),
+        (stream::Config { no_ack: true, ..config.clone() }, "does not acknowledge"),
+        (stream::Config { sources: Some(vec![source]), ..config.clone() }, "copies another stream"),
     ] {
         context.create_stream(bad).await.unwrap();
         refuses_to_migrate(&queue, text).await;
         context.delete_stream(&config.name).await.unwrap();
     }
-    // A server without a cluster rejects replicas.
+    // It rejects them for a new stream.
     refuses_to_migrate(&names.unmigrated().await.replicas(3), "NATS rejected a request").await;
     refuses_to_migrate(&unreachable().await, "did not answer within 200ms").await;
 }
@@ -139,4 +166,24 @@ async fn a_missing_stream_is_an_error_with_advice() {
     }
     assert_eq!(queue.answer(event("msg_1")).await.status(), 503);
     assert!(matches!(queue.prefix("two words"), Err(NatsQueueError::Prefix)));
+}
+
+#[tokio::test]
+async fn a_queue_of_another_scope_has_its_own_records() {
+    let Some(url) = servers::nats("the test of scopes of NatsQueue") else { return };
+    let names = Names::new(url);
+    let queue = names.queue().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    while timeout(Duration::ZERO, queue.wait(LONG)).await.is_ok() {}
+
+    let other = queue.clone().with_scope("other".parse().unwrap());
+    other.migrate().await.unwrap();
+    assert!(format!("{other:?}").contains(&format!("{}_other", names.prefix)), "{other:?}");
+    assert_eq!(other.stats().await.unwrap().ready, 0);
+    other.enqueue(&event("msg_1")).await.unwrap();
+    assert_eq!(other.stats().await.unwrap().ready, 1);
+    let woken = timeout(Duration::ZERO, queue.wait(LONG)).await;
+    assert!(woken.is_err(), "an event of another scope woke the worker");
+    names.delete().await;
 }

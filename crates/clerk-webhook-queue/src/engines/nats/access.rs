@@ -294,3 +294,23 @@ fn is_missing(reason: &jetstream::Error) -> bool {
 pub(super) fn record_of(headers: &HeaderMap) -> Option<Record> {
     serde_json::from_str(headers.get(HEADER)?.as_str()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_missing_only_if_the_error_says_so() {
+        for (code, text, expected) in [
+            (10043, "sequence 1 not found", true),
+            (10037, "no message found", true),
+            (10057, "stream store EOF", true),
+            (10057, "message delete not permitted", false),
+            (10059, "stream not found", false),
+        ] {
+            let error = serde_json::json!({ "code": 404, "err_code": code, "description": text });
+            let error: jetstream::Error = serde_json::from_value(error).unwrap();
+            assert_eq!(is_missing(&error), expected, "{code}: {text}");
+        }
+    }
+}

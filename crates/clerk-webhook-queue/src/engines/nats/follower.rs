@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::Consumer;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
-use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use clerk_webhook_core::Timestamp;
 use futures_util::StreamExt as _;
 use tokio::sync::{Notify, watch};
@@ -213,11 +213,7 @@ async fn follow(
         }
         // If the last message of the stream was deleted, no message with its sequence arrives.
         let complete = if found.is_newest { found.sequence.max(last) } else { found.sequence };
-        applied.send_if_modified(|applied| {
-            let is_newer = complete > *applied;
-            *applied = complete.max(*applied);
-            is_newer
-        });
+        applied.send_modify(|applied| *applied = complete.max(*applied));
     }
     // A worker that waits for jobs starts the next task.
     drop(applied);
@@ -252,7 +248,6 @@ impl Records {
             .bounded(async {
                 let config = OrderedConfig {
                     deliver_subject: access.context.client().new_inbox(),
-                    deliver_policy: DeliverPolicy::All,
                     headers_only: true,
                     ..OrderedConfig::default()
                 };
@@ -300,12 +295,13 @@ mod tests {
 
     use async_nats::ConnectOptions;
     use clerk_webhook_store::Scope;
+    use tokio::task::yield_now;
 
     use super::*;
     use crate::engines::nats::names::Names;
 
     #[tokio::test]
-    async fn a_follower_is_not_alive_after_its_task_or_a_call_has_ended_it() {
+    async fn a_follower_is_not_alive_after_its_end_and_stops_its_task_on_drop() {
         let options = ConnectOptions::new().retry_on_initial_connect();
         let client = options.connect("nats://127.0.0.1:1").await.unwrap();
         let access = Access::new(client, Names::new("prefix", &Scope::default()), CHECK);
@@ -327,5 +323,14 @@ mod tests {
         assert!(!ended.is_alive() && other.is_alive());
         drop(sender);
         assert!(!other.is_alive());
+
+        let task = other.task.clone();
+        drop(other);
+        let stopped = async {
+            while !task.is_finished() {
+                yield_now().await
+            }
+        };
+        timeout(CHECK * 60, stopped).await.unwrap();
     }
 }

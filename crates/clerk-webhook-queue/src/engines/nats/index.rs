@@ -217,3 +217,72 @@ impl Index {
         QueueStats::new(by_type.into_values().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_core::Event;
+    use clerk_webhook_store::Owner;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ready(id: &str) -> Record {
+        let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        Record::new(&event)
+    }
+
+    fn running(id: &str) -> Record {
+        ready(id).taken(Owner::random(), SECOND)
+    }
+
+    fn reserved(index: &mut Index, now: Instant) -> Option<String> {
+        index.reserve(now, true).map(|(id, _)| id.to_string())
+    }
+
+    #[test]
+    fn an_older_record_changes_nothing() {
+        let (mut index, now) = (Index::default(), Instant::now());
+        assert!(!index.apply(2, running("msg_1"), now));
+        assert!(!index.apply(1, ready("msg_1"), now));
+        assert_eq!(index.stats(now).running, 1);
+        assert!(index.apply(3, ready("msg_1"), now));
+        assert_eq!(index.stats(now).ready, 1);
+    }
+
+    #[test]
+    fn a_job_can_be_reserved_again_after_its_release_and_after_its_pause() {
+        let (mut index, now) = (Index::default(), Instant::now());
+        index.apply(2, ready("msg_1"), now);
+        assert_eq!(reserved(&mut index, now).as_deref(), Some("msg_1"));
+        // The release of an older record.
+        index.release("msg_1", 1);
+        assert_eq!(reserved(&mut index, now), None);
+        index.release("msg_1", 2);
+        assert_eq!(reserved(&mut index, now).as_deref(), Some("msg_1"));
+        index.release("msg_1", 2);
+
+        assert!(!index.postpone("msg_1", 1, now + SECOND));
+        assert!(index.postpone("msg_1", 2, now + SECOND));
+        assert!(!index.postpone("msg_1", 2, now + SECOND), "only the first pause is logged");
+        assert_eq!(reserved(&mut index, now), None);
+        assert_eq!(index.next_due(now), Some(now + SECOND));
+        assert_eq!(reserved(&mut index, now + SECOND).as_deref(), Some("msg_1"));
+    }
+
+    #[test]
+    fn a_job_waits_until_the_lease_of_another_job_about_its_object_ends() {
+        let (mut index, now) = (Index::default(), Instant::now());
+        index.apply(1, ready("msg_1"), now);
+        index.apply(2, running("msg_2"), now);
+        assert_eq!(reserved(&mut index, now), None);
+        assert!(index.is_overtaken("msg_1", now, 3));
+        assert!(!index.is_overtaken("msg_1", now, 2), "the other job has the later record");
+
+        let end = now + SECOND;
+        assert!(!index.is_overtaken("msg_1", end, 3));
+        assert_eq!((index.stats(end).ready, index.stats(end).running), (2, 0));
+        assert_eq!(reserved(&mut index, end).as_deref(), Some("msg_1"));
+    }
+}

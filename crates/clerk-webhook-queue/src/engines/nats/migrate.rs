@@ -42,7 +42,6 @@ async fn create(access: &Access, replicas: Option<usize>) -> Result<bool, NatsQu
         description: Some(
             "A queue of clerk-webhook. Each subject is a message, with its last state.".to_owned(),
         ),
-        retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         num_replicas: replicas.unwrap_or(1),
         max_messages_per_subject: 1,
@@ -93,7 +92,7 @@ fn conflict(config: &Config, access: &Access) -> Option<&'static str> {
         Some("it acknowledges messages before it stores them")
     } else if config.subject_transform.is_some() {
         Some("it changes the subjects of messages")
-    } else if config.mirror.is_some() || config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
+    } else if config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
         Some("it copies another stream")
     } else {
         None

@@ -161,7 +161,33 @@ mod tests {
         assert!(!text.contains(['\r', '\n', '\0']), "{text}");
         let read: Record = serde_json::from_str(&text).unwrap();
         assert_eq!((read.event_type, read.object), (record.event_type, record.object));
-        assert_eq!((read.error, read.millis), (record.error, LONGEST.as_secs() * 1000));
+        // 100 years of 365 days.
+        assert_eq!((read.error, read.millis), (record.error, 3_153_600_000 * 1000));
+    }
+
+    #[test]
+    fn a_record_keeps_nothing_of_a_lease_that_has_ended() {
+        let (owner, second) = (Owner::random(), Duration::from_secs(1));
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let running = Record::new(&event).taken(owner, second).renewed(second, Some(7));
+        let (dead, used_up) = (running.buried("a failure"), running.used_up("crashed"));
+        for ended in [&dead, &used_up, &running.done(Some(owner))] {
+            assert_eq!((ended.millis, ended.since), (0, None));
+            assert!(ended.ended_at.is_some());
+        }
+        // The owner may bury its job again, unless the lease has expired.
+        assert!(dead.is_owned_by(owner) && !used_up.is_owned_by(owner));
+        for ready in [running.ready(0, Duration::ZERO), dead.ready(0, Duration::ZERO)] {
+            assert_eq!((ready.owner, ready.since, ready.ended_at), (None, None, None));
+        }
+    }
+
+    #[test]
+    fn a_record_remembers_the_last_records_that_it_has_replaced() {
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let record = (1..10).fold(Record::new(&event), |record, sequence| record.after(sequence));
+        assert!((2..10).all(|sequence| record.follows(sequence)));
+        assert!(!record.follows(1) && !record.follows(10));
     }
 
     #[test]

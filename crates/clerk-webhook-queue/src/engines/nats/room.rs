@@ -50,3 +50,16 @@ impl Room {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_the_events_since_the_last_question() {
+        let room = Room::of(100);
+        assert!(!room.fits(1, 100), "the size of the stream is not known");
+        *room.used.lock().unwrap() = Some((Instant::now(), 0));
+        assert!(room.fits(60, 100) && !room.fits(60, 100) && room.fits(40, 100));
+    }
+}
