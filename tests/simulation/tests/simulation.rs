@@ -30,7 +30,7 @@ fn a_seed_determines_what_happens() {
 /// Checks that the seeds reach what the checker judges.
 #[test]
 fn the_seeds_contain_every_kind_of_fault() {
-    let mut seen = [0; 16];
+    let mut seen = [0; 17];
     // What an operator does, for each receiver.
     let (mut forgotten, mut purged, mut dead_letters) = ([0; 4], [0; 4], [0; 2]);
     for seed in 0..60 {
@@ -67,6 +67,7 @@ fn the_seeds_contain_every_kind_of_fault() {
                 What::Occurred { message: None, .. } => 13,
                 What::Compared { result: Ok(_), .. } => 14,
                 What::Tables { tables, .. } if !tables.deleted.is_empty() => 15,
+                What::Suspended { .. } => 16,
                 _ => continue,
             };
             seen[kind] += 1;
