@@ -117,7 +117,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Items for the other crates of this workspace. They are not part of the public API.
-#[cfg(any(feature = "conformance", feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod internal {
     #[cfg(feature = "conformance")]

@@ -2,8 +2,9 @@
 //!
 //! A seed determines everything that happens: when the sender sends, what the network, the store and the
 //! handlers do, and which processes crash, pause and restart. The simulation runs the real code of the
-//! libraries, with the real MemoryStore as the store. A checker then judges the history. If the receiver is a
-//! sync, the messages are Clerk's events, and the tables and the comparisons with Clerk's API are real, too.
+//! libraries. A `Deduplicator` has a real `MemoryStore`; the queue and the transactions of `ExactlyOnce` are models.
+//! If the receiver is a sync, the messages are Clerk's events, the sync and its tables are real, and Clerk's API is a
+//! fake. A checker then judges the history.
 //!
 //! Each process has its own Tokio runtime, whose clock is paused, so that a process can stop while time
 //! goes on for the others. The simulation drives one process at a time to the next moment at which anything can
@@ -47,27 +48,31 @@ pub struct Report {
 /// Simulates a seed, and judges what happened.
 #[must_use]
 pub fn simulate(seed: u64) -> Report {
-    let plan = Plan::new(seed);
-    let run = || match plan.receiver {
-        Kind::Deduplicator => Simulation::<Leased>::run(&plan),
-        Kind::Queue => Simulation::<Queued>::run(&plan),
-        Kind::ExactlyOnce => Simulation::<Transactional>::run(&plan),
-        Kind::Sync => Simulation::<Synced>::run(&plan),
-    };
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(outcome) => Report {
-            violations: check::check(&plan, &outcome.records),
+    let run = || {
+        let plan = Plan::new(seed);
+        let outcome = match plan.receiver {
+            Kind::Deduplicator => Simulation::<Leased>::run(&plan),
+            Kind::Queue => Simulation::<Queued>::run(&plan),
+            Kind::ExactlyOnce => Simulation::<Transactional>::run(&plan),
+            Kind::Sync => Simulation::<Synced>::run(&plan),
+        };
+        let mut violations = check::check(&plan, &outcome.records);
+        if !outcome.finished {
+            violations.push("something never ends".to_owned());
+        }
+        Report {
+            violations,
             records: outcome.records,
             requests: outcome.requests,
             delivery_days: (outcome.deliveries as u64 * outcome.ended) as f64 / plan::DAY as f64,
             waiting_days: outcome.waiting as f64 / plan::DAY as f64,
-        },
-        Err(_) => Report {
-            records: Vec::new(),
-            violations: vec!["the simulation panicked".to_owned()],
-            requests: 0,
-            delivery_days: 0.0,
-            waiting_days: 0.0,
-        },
-    }
+        }
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Report {
+        records: Vec::new(),
+        violations: vec!["the simulation or the checker panicked".to_owned()],
+        requests: 0,
+        delivery_days: 0.0,
+        waiting_days: 0.0,
+    })
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ const USAGE: &str =
   --interleavings N
                 explores all orders of steps, in which time can pass on N (0 to 255) more
                 occasions than in the tests";
+
+const REPLAY: &str = "replay: cargo run --release -p clerk-webhook-tests-simulation -- --seed";
+
+/// How long a simulation can last: much longer than any of them needs.
+const LONGEST: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -73,16 +78,29 @@ fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
     let began = Instant::now();
     let (mut simulated, mut requests, mut delivery_days, mut waiting_days) = (0_u64, 0, 0.0, 0.0);
     let mut used = None;
-    // The program ends on time, even in the middle of a long simulation.
+    let mut next = seeds.start;
+    // In a thread, so that this one can report a simulation that never ends.
     let (sender, reports) = channel();
-    thread::spawn(move || {
+    let simulations = thread::spawn(move || {
         for seed in seeds {
-            if sender.send((seed, simulate(seed), processor_time())).is_err() {
+            let report = simulate(seed);
+            if sender.send((seed, report, processor_time())).is_err() || began.elapsed() >= limit {
                 break;
             }
         }
     });
-    while let Ok((seed, report, time)) = reports.recv_timeout(limit.saturating_sub(began.elapsed())) {
+    loop {
+        let (seed, report, time) = match reports.recv_timeout(LONGEST) {
+            Ok(simulated) => simulated,
+            Err(RecvTimeoutError::Timeout) => {
+                println!("seed {next} has not ended after {LONGEST:?}");
+                println!("{REPLAY} {next}");
+                return ExitCode::FAILURE;
+            }
+            Err(RecvTimeoutError::Disconnected) if simulations.join().is_ok() => break,
+            Err(RecvTimeoutError::Disconnected) => return ExitCode::FAILURE,
+        };
+        next = seed + 1;
         simulated += 1;
         requests += report.requests;
         delivery_days += report.delivery_days;
@@ -93,7 +111,7 @@ fn many(seeds: std::ops::Range<u64>, limit: Duration) -> ExitCode {
             for violation in &report.violations {
                 println!("  {violation}");
             }
-            println!("replay: cargo run --release -p clerk-webhook-tests-simulation -- --seed {seed}");
+            println!("{REPLAY} {seed}");
             return ExitCode::FAILURE;
         }
     }

@@ -58,7 +58,7 @@ pub struct Plan {
     pub store_faults: u64,
     pub network_faults: u64,
     pub disasters: u64,
-    /// The day on which somebody resends some messages.
+    /// The number of days within which somebody resends some messages.
     pub resends: u64,
     pub forgets: bool,
     /// Whether an operator retries and discards dead letters.
@@ -183,7 +183,7 @@ impl Plan {
         }
     }
 
-    /// In half of the simulations, many messages become dead letters, and an operator looks after them.
+    /// In half of the simulations with a queue, some messages become dead letters, and an operator looks after them.
     fn make_dead_letters(&mut self) {
         let mut random = Random::new(self.seed, 3);
         self.operates = random.below(2) == 0;

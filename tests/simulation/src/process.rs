@@ -57,7 +57,7 @@ pub struct Local(Arc<Inner>);
 struct Inner {
     number: usize,
     start: Instant,
-    /// The time of the simulation at which the monotonic clock was at its start, if it has never stopped since.
+    /// The difference between the simulation's time and the time since `start`. Each suspension increases it.
     born: AtomicU64,
     log: Log,
     random: Mutex<Random>,
@@ -241,7 +241,8 @@ impl<A> Process<A> {
 
     /// Ends the process: drops all its tasks, without running them.
     pub fn kill(self) {
-        // The tasks read the clock when they are dropped.
+        // The tasks read the clocks when they are dropped.
+        self.local.use_clock();
         let handle = self.runtime.handle().clone();
         let _inside = handle.enter();
         drop(self.app);

@@ -1,4 +1,4 @@
-//! Explores all orders of the steps of two or three requests, within bounds.
+//! Explores all orders of the steps of a few requests or jobs, within bounds.
 
 use std::collections::BTreeSet;
 

@@ -18,7 +18,7 @@ pub const MAX_ERROR_LENGTH: usize = 2048;
 ///
 /// ```text
 ///  absent ──enqueue──▶ ready ──take──▶ running (owner, attempt + 1, lease)
-///  running ──renew (owner)──▶ running (longer lease)
+///  running ──renew (owner)──▶ running (a lease from now)
 ///  running ──complete (owner)──▶ done
 ///  running ──retry (owner)──▶ ready, after a delay
 ///  running ──give_back (owner)──▶ ready immediately, the attempt does not count

@@ -32,7 +32,7 @@ async fn fill(queue: &NatsQueue) -> usize {
     }
 }
 
-/// Returns whether the error of `migrate` contains the text.
+/// Checks that `migrate` fails with an error that contains the text.
 async fn refuses_to_migrate(queue: &NatsQueue, text: &str) {
     let error = queue.migrate().await.unwrap_err().to_string();
     assert!(error.contains(text), "{error}");
@@ -145,7 +145,7 @@ async fn changes_or_rejects_the_settings_of_an_existing_stream() {
         refuses_to_migrate(&queue, text).await;
         context.delete_stream(&config.name).await.unwrap();
     }
-    // It rejects them for a new stream.
+    // The server rejects replicas for a new stream.
     refuses_to_migrate(&names.unmigrated().await.replicas(3), "NATS rejected a request").await;
     refuses_to_migrate(&unreachable().await, "did not answer within 200ms").await;
 }

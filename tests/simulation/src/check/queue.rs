@@ -97,6 +97,10 @@ impl Checker<'_> {
                     Some(Job::Open(_) | Job::Dead) => (Some(Job::Dead), None),
                     _ => (None, Some("was buried after it had ended")),
                 },
+                (Op::Retry(..) | Op::Renew(..), Did::Held) => match old {
+                    Some(Job::Open(_)) => (None, None),
+                    _ => (None, Some("was retried or renewed after it had ended")),
+                },
                 (Op::RetryDead(_) | Op::Discard(_), Did::Removed(number)) => {
                     let end = if matches!(op, Op::RetryDead(_)) { Job::Open(0) } else { Job::Discarded(at) };
                     match number {
@@ -155,14 +159,12 @@ impl Checker<'_> {
                     _ => attempt < MAX_ATTEMPTS,
                 },
                 Op::Retry(_, _, after) => {
-                    after > LONGEST_DELAY || run.is_none() || ended == Some(RunEnd::Rejected)
+                    after > LONGEST_DELAY
+                        || run.is_none()
+                        || matches!(ended, Some(RunEnd::Processed | RunEnd::Ignored | RunEnd::Rejected))
                 }
-                Op::GiveBack(..) => {
-                    matches!(
-                        ended,
-                        Some(RunEnd::Failed | RunEnd::Panicked | RunEnd::Rejected | RunEnd::Ignored)
-                    )
-                }
+                // Only an attempt that was stopped, or that has not begun, does not count.
+                Op::GiveBack(..) => !matches!(ended, None | Some(RunEnd::Dropped)),
                 _ => false,
             };
             if wrong {

@@ -40,7 +40,9 @@ impl Checker<'_> {
     /// Each message takes effect once, unless it was forgotten or purged before the next transaction began.
     fn check_marks(&mut self, records: &[Record]) {
         let mut marked: HashMap<Key, Millis> = HashMap::new();
-        for record in records {
+        // The numbers of the records at which transactions began, and at which each key was committed last.
+        let (mut begun, mut committed) = (HashMap::new(), HashMap::new());
+        for (number, record) in records.iter().enumerate() {
             let What::Executed { op, did, .. } = &record.what else { continue };
             let at = record.at;
             let mut forgotten = Vec::new();
@@ -48,11 +50,16 @@ impl Checker<'_> {
                 (_, Did::Refused) => None,
                 (Op::Begin(key), Did::Duplicate) => (!marked.contains_key(key))
                     .then(|| format!("{key} is a duplicate, but was not completed")),
-                (Op::Begin(key), Did::Acquired { .. }) => {
+                (Op::Begin(key), Did::Acquired { owner, .. }) => {
+                    begun.insert(*owner, number);
                     marked.contains_key(key).then(|| format!("{key} begins again after it was completed"))
                 }
-                (Op::Commit(key, ..), Did::Held) => {
-                    marked.insert(*key, at).map(|_| format!("{key} took effect twice"))
+                (Op::Commit(key, id, _), Did::Held) => {
+                    let earlier = committed.insert(*key, number);
+                    let overlaps =
+                        earlier.is_some_and(|earlier| begun.get(id).is_none_or(|at| *at < earlier));
+                    let twice = marked.insert(*key, at).is_some() || overlaps;
+                    twice.then(|| format!("{key} took effect twice"))
                 }
                 (Op::Forget(key), Did::Removed(number)) => {
                     forgotten.extend(marked.contains_key(key).then_some(*key));
@@ -83,13 +90,12 @@ impl Checker<'_> {
     fn check_commits(&mut self) {
         for index in 0..self.calls.len() {
             let call = &self.calls[index];
-            let (Op::Commit(key, _, writes), Some((at, Did::Held))) = (&call.op, call.executed) else {
+            let (Op::Commit(key, id, writes), Some((at, Did::Held))) = (&call.op, call.executed) else {
                 continue;
             };
             let (key, writes) = (*key, *writes);
             let succeeded = self.runs.iter().any(|run| {
-                run.key == key
-                    && run.process == call.process
+                run.lease.is_some_and(|(owner, _)| owner == *id)
                     && run.ended.is_some_and(|(ended, end)| ended <= call.called && end == RunEnd::Processed)
             });
             if !succeeded || writes != 1 {

@@ -1,4 +1,4 @@
-//! Judges the order of what happened to one message.
+//! Judges the order of what happened to one message, or to jobs about one object.
 
 use std::collections::{HashMap, HashSet};
 

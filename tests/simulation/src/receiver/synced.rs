@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::process::Local;
 use crate::visit::{Shared, Visit};
 
-/// How often a comparison repeats a request.
+/// How often a comparison sends a request at most.
 const TRIES: u32 = 5;
 
 /// The receiver with a `ClerkSync`.

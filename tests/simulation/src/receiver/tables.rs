@@ -28,7 +28,7 @@ use crate::plan::SECOND;
 /// How old the answers of the API can be. It must be less than the grace period.
 const STALENESS: Duration = Duration::from_secs(5);
 
-/// How long a comparison owns its lease after its last sign of life.
+/// How long a comparison owns its lease after it has renewed it.
 const LEASE: Millis = 15 * SECOND;
 
 /// After this time, the client sends its request again.

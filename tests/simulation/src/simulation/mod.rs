@@ -62,6 +62,8 @@ pub struct Outcome {
     pub requests: usize,
     /// The virtual time at the end.
     pub ended: Millis,
+    /// Whether everything has ended.
+    pub finished: bool,
 }
 
 /// A running simulation.
@@ -110,9 +112,9 @@ impl<R: Receiver> Simulation<R> {
         this.prepare();
         this.work();
         this.recover();
-        this.work();
+        let mut finished = this.work();
         this.compare_at_the_end();
-        this.work();
+        finished &= this.work();
         let waiting =
             this.deliveries.iter().filter_map(|delivery| delivery.ended?.checked_sub(delivery.began?)).sum();
         for slot in &mut this.slots {
@@ -121,7 +123,8 @@ impl<R: Receiver> Simulation<R> {
             }
         }
         let (requests, ended) = (this.requests.len(), this.now);
-        Outcome { records: this.log.take(), waiting, deliveries: this.deliveries.len(), requests, ended }
+        let deliveries = this.deliveries.len();
+        Outcome { records: this.log.take(), waiting, deliveries, requests, ended, finished }
     }
 
     fn prepare(&mut self) {
@@ -186,9 +189,9 @@ impl<R: Receiver> Simulation<R> {
         }
     }
 
-    /// Drives the processes and executes the actions, until no action is left and no process is busy, or until nothing
-    /// but calls has happened for longer than all attempts for a job can last.
-    fn work(&mut self) {
+    /// Drives the processes and executes the actions, until no action is left and no process is busy. Returns `false` if
+    /// nothing but calls has happened for longer than all attempts for a job can last.
+    fn work(&mut self) -> bool {
         let longest = if self.shared.calm.load(Ordering::Relaxed) { DAY } else { 3 * DAY };
         self.moved = self.now;
         while self.now < self.moved + longest {
@@ -197,7 +200,7 @@ impl<R: Receiver> Simulation<R> {
             let slowest =
                 busy.filter_map(|process| self.slots[process].process.as_ref()).map(|it| it.now).min();
             let until = match (next, slowest) {
-                (None, None) => return,
+                (None, None) => return true,
                 (Some(next), None) => next,
                 (next, Some(slowest)) => (slowest + QUANTUM).min(next.unwrap_or(Millis::MAX)),
             };
@@ -211,6 +214,7 @@ impl<R: Receiver> Simulation<R> {
                 self.execute(action);
             }
         }
+        false
     }
 
     fn is_busy(&self, process: usize) -> bool {

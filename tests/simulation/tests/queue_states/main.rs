@@ -1,5 +1,5 @@
 //! Explores every state of a queue that two workers can reach with two messages, three attempts and one crash, and
-//! compares each transition with the one of a `SqliteQueue`.
+//! compares each different transition with the one of a `SqliteQueue`.
 
 mod sqlite;
 
