@@ -130,8 +130,10 @@ impl Clerk {
         let comparisons = comparisons.map(|_| {
             let near = facts[before + random.below(messages as u64) as usize].at;
             let later = one_of(random, &[5 * SECOND, 10 * MINUTE, 3 * HOUR, 2 * DAY]);
-            let at = match random.below(2) {
+            let at = match random.below(3) {
                 0 => near.saturating_sub(random.below(2 * MINUTE)),
+                // The API may not show the event yet.
+                1 => near + random.below(4 * SECOND),
                 _ => near + random.below(later),
             };
             Comparison {

@@ -95,7 +95,7 @@ impl Checker<'_> {
         for id in known.tables.deleted.difference(&tables.deleted) {
             self.violation(at, format!("the tombstone of {id} has vanished"));
         }
-        for id in &tables.deleted {
+        for id in tables.deleted.difference(&known.tables.deleted) {
             let owners = facts.iter().find(|fact| fact.id == *id).and_then(|fact| fact.owners.clone());
             let ends = |fact: &Fact| {
                 fact.deletes()
