@@ -26,7 +26,7 @@ pub struct Clerk {
     /// The messages that nobody sends.
     unsent: BTreeSet<u8>,
     /// The messages that nobody resends at the end.
-    forsaken: BTreeSet<u8>,
+    never_resent: BTreeSet<u8>,
     /// The comparisons and imports before the end.
     pub comparisons: Vec<Comparison>,
     /// Whether two versions of an object can have the same time.
@@ -124,7 +124,7 @@ impl Clerk {
             let chosen = (0..messages as u8).filter(|_| random.below(rate) == 0 && !is_complete);
             chosen.collect::<BTreeSet<_>>()
         };
-        let (unsent, forsaken) = (some(6), some(3));
+        let (unsent, never_resent) = (some(6), some(3));
         let (facts, names) = facts(&history, before);
         let comparisons = 0..random.below(5);
         let comparisons = comparisons.map(|_| {
@@ -149,7 +149,7 @@ impl Clerk {
         // The API must not show an older version with a later time.
         let stale = !ties && random.below(3) == 0;
         let has_hook = random.below(4) == 0;
-        Some(Self { history, before, facts, unsent, forsaken, comparisons, ties, stale, has_hook, names })
+        Some(Self { history, before, facts, unsent, never_resent, comparisons, ties, stale, has_hook, names })
     }
 
     /// Returns the number of messages.
@@ -190,8 +190,8 @@ impl Clerk {
 
     /// Returns whether nobody resends the message at the end.
     #[must_use]
-    pub fn is_forsaken(&self, message: u8) -> bool {
-        self.forsaken.contains(&message)
+    pub fn is_never_resent(&self, message: u8) -> bool {
+        self.never_resent.contains(&message)
     }
 
     /// Returns Clerk's time at a moment of the simulation.
@@ -233,7 +233,7 @@ impl fmt::Debug for Clerk {
         f.debug_struct("Clerk")
             .field("before", &self.before)
             .field("unsent", &self.unsent)
-            .field("forsaken", &self.forsaken)
+            .field("never_resent", &self.never_resent)
             .field("comparisons", &self.comparisons)
             .field("ties", &self.ties)
             .field("stale", &self.stale)

@@ -18,7 +18,10 @@ fn no_seed_breaks_a_promise() {
 #[test]
 fn a_seed_determines_what_happens() {
     let story = |seed| simulate(seed).records.iter().map(ToString::to_string).collect::<Vec<_>>();
-    for seed in 1000..1010 {
+    let seeds = 1000..1010;
+    assert!(seeds.clone().any(|seed| Plan::new(seed).receiver == Kind::Sync));
+    assert!(seeds.clone().any(|seed| Plan::new(seed).suspends));
+    for seed in seeds {
         let (first, second) = (story(seed), story(seed));
         for (first, second) in first.iter().zip(&second) {
             assert_eq!(first, second, "seed {seed}");

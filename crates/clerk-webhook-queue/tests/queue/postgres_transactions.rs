@@ -1,6 +1,6 @@
 //! Transactions that also mark a job as done.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clerk_webhook_queue::{
     DeliveryQueue as _, Enqueued, JobQueue as _, TakeOptions, TransactionalQueue as _,

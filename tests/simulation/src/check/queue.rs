@@ -152,6 +152,13 @@ impl Checker<'_> {
             let Some(attempt) = attempts.get(&owner).copied() else { continue };
             let run = self.runs.iter().find(|run| run.lease.is_some_and(|(of, _)| of == owner));
             let ended = run.and_then(|run| run.ended).filter(|(ended, _)| *ended <= at).map(|(_, end)| end);
+            // The worker does not know whether the job was completed.
+            let is_uncertain = self.calls.iter().any(|call| {
+                matches!(call.op, Op::Complete(_, of) if of == owner)
+                    && call.called <= at
+                    && !(matches!(call.executed, Some((_, Did::Held)))
+                        && call.succeeded(self.plan.store_timeout))
+            });
             let wrong = match op {
                 Op::Complete(..) => !matches!(ended, Some(RunEnd::Processed | RunEnd::Ignored)),
                 Op::Bury(..) => match ended {
@@ -159,9 +166,11 @@ impl Checker<'_> {
                     _ => attempt < MAX_ATTEMPTS,
                 },
                 Op::Retry(_, _, after) => {
+                    let has_succeeded = matches!(ended, Some(RunEnd::Processed | RunEnd::Ignored));
                     after > LONGEST_DELAY
                         || run.is_none()
-                        || matches!(ended, Some(RunEnd::Processed | RunEnd::Ignored | RunEnd::Rejected))
+                        || has_succeeded && !is_uncertain
+                        || ended == Some(RunEnd::Rejected)
                 }
                 // Only an attempt that was stopped, or that has not begun, does not count.
                 Op::GiveBack(..) => !matches!(ended, None | Some(RunEnd::Dropped)),

@@ -71,8 +71,9 @@ impl Checker<'_> {
     /// After a comparison, the tables contain what existed when it began.
     fn check_complete(&mut self, at: Millis, clerk: &Clerk, known: &Known, began: Millis) {
         let facts = clerk.facts();
+        let staleness = if clerk.stale { STALENESS } else { 0 };
         for (number, fact) in facts.iter().enumerate().filter(|(_, fact)| fact.exists()) {
-            let is_old = fact.at + STALENESS < began || number < clerk.before();
+            let is_old = fact.at + staleness < began || number < clerk.before();
             let has_ended = facts.iter().any(|other| {
                 let ends = |id: &String| *id == other.id;
                 other.at <= at
@@ -123,7 +124,7 @@ impl Checker<'_> {
             owners.iter().any(|owner| tables.deleted.contains(owner))
                 || facts.iter().any(|other| is_later(other) && is_known(other))
         };
-        let mut reached = HashMap::new();
+        let mut reached = known.reached.clone();
         for (id, shows) in &tables.live {
             let versions = || facts.iter().enumerate().filter(|(_, fact)| fact.id == *id && fact.exists());
             let newest = committed().rfind(|(_, fact)| fact.id == *id && fact.exists());

@@ -20,6 +20,7 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::time::advance;
 
 use crate::clerk::{Clerk, Comparison, Tables};
 use crate::history::{Did, Millis, What};
@@ -89,6 +90,8 @@ pub struct Database {
     api: FakeBackendApi,
     clerk: Arc<Clerk>,
     runs: BTreeMap<usize, Run>,
+    /// The comparison that has begun last, or has waited for the lease.
+    latest: usize,
     shown: Arc<Tables>,
     /// The time of the last write of an event or of another comparison, which the next request must not share.
     wrote: Option<Timestamp>,
@@ -104,6 +107,8 @@ struct Run {
     lived: Millis,
     force: bool,
     reads_early: bool,
+    /// Whether it sleeps, because another comparison owns the lease.
+    waits_for_lease: bool,
     /// The response to the request, if Clerk has read the objects already.
     response: Option<Response<Bytes>>,
     waiting: Waiting,
@@ -128,7 +133,7 @@ impl Database {
             sync = sync.on_change(|_, _| Box::pin(async { Ok(()) }));
         }
         let (runs, shown, happened) = (BTreeMap::new(), Arc::default(), Vec::new());
-        Self { server, sync, api, clerk, runs, shown, wrote: None, happened }
+        Self { server, sync, api, clerk, runs, latest: 0, shown, wrote: None, happened }
     }
 
     /// Applies an event in a transaction.
@@ -155,6 +160,7 @@ impl Database {
             None => {
                 // The leases of all earlier comparisons have expired.
                 self.server.run("DELETE FROM clerk_sync_state WHERE name = 'lease'".to_owned());
+                self.latest = number;
                 self.begin(number, process)
             }
         };
@@ -166,7 +172,9 @@ impl Database {
         run.lived = now;
         let did = if let Some(result) = run.advance(self.server) {
             let refuses = matches!(&result, Err(ImportError::EmptyList { .. })) && !run.force;
-            let is_allowed = refuses || matches!(&result, Err(ImportError::LeaseLost));
+            let is_late = matches!(&result, Err(ImportError::LeaseLost)) && self.latest != number;
+            let is_early = matches!(&result, Err(ImportError::AlreadyRunning)) && !self.runs.is_empty();
+            let is_allowed = refuses || is_late || is_early;
             let result = result.map(|report| summary(&report)).map_err(|error| error.to_string());
             self.happened.push(What::Compared { number, result, is_allowed });
             self.wrote = Some(Timestamp::now());
@@ -175,6 +183,9 @@ impl Database {
             let early =
                 locked(&run.waiting).as_ref().filter(|_| run.reads_early).map(|(request, _)| request.clone());
             run.response = early.map(|request| self.answer(&request, now));
+            if run.waits_for_lease {
+                self.latest = number;
+            }
             self.runs.insert(number, run);
             Did::Asking
         };
@@ -221,7 +232,7 @@ impl Database {
                 sync.reconcile(&api, options).await
             }
         });
-        Run { process, lived: 0, force, reads_early, response: None, waiting, future }
+        Run { process, lived: 0, force, reads_early, waits_for_lease: false, response: None, waiting, future }
     }
 
     /// Drops a comparison. Its lease stays until it expires.
@@ -257,15 +268,16 @@ impl Database {
 }
 
 impl Run {
-    /// Continues until the next request, when the comparison uses no connection any more.
+    /// Continues until the comparison uses no connection, and waits for an answer, or for another one's lease.
     fn advance(&mut self, server: &Server) -> Option<Result<Report, ImportError>> {
+        if self.waits_for_lease {
+            server.runtime.block_on(advance(Duration::from_secs(1)));
+        }
         server.runtime.block_on(poll_fn(|cx| {
             if let Poll::Ready(result) = self.future.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            if locked(&self.waiting).is_none() {
-                return Poll::Pending;
-            }
+            self.waits_for_lease = locked(&self.waiting).is_none();
             if server.pool.num_idle() == 1 {
                 return Poll::Ready(None);
             }

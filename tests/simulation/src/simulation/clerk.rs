@@ -22,9 +22,9 @@ impl<R: Receiver> Simulation<R> {
     }
 
     /// Returns whether nobody resends a message at the end.
-    pub(super) fn is_forsaken(&self, delivery: usize) -> bool {
+    pub(super) fn is_never_resent(&self, delivery: usize) -> bool {
         let message = self.deliveries[delivery].key.message;
-        self.plan.clerk.as_ref().is_some_and(|clerk| clerk.is_forsaken(message))
+        self.plan.clerk.as_ref().is_some_and(|clerk| clerk.is_never_resent(message))
     }
 
     pub(super) fn prepare_clerk(&mut self) {

@@ -183,7 +183,7 @@ impl<R: Receiver> Simulation<R> {
             // Later than every lease, even with wrong clocks, and one after the other.
             let at = self.now + self.plan.lease + 10 * MINUTE + 2 * SECOND * delivery as u64;
             let generation = self.deliveries[delivery].generation;
-            if !self.is_forsaken(delivery) {
+            if !self.is_never_resent(delivery) {
                 self.later(at, Action::Send { delivery, generation, why: Why::Resend });
             }
         }
