@@ -20,7 +20,6 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::time::advance;
 
 use crate::clerk::{Clerk, Comparison, Tables};
 use crate::history::{Did, Millis, What};
@@ -90,7 +89,7 @@ pub struct Database {
     api: FakeBackendApi,
     clerk: Arc<Clerk>,
     runs: BTreeMap<usize, Run>,
-    /// The comparison that has begun last, or has waited for the lease.
+    /// The comparison that has begun last.
     latest: usize,
     shown: Arc<Tables>,
     /// The time of the last write of an event or of another comparison, which the next request must not share.
@@ -107,8 +106,8 @@ struct Run {
     lived: Millis,
     force: bool,
     reads_early: bool,
-    /// Whether it sleeps, because another comparison owns the lease.
-    waits_for_lease: bool,
+    /// Whether Clerk has answered a request. Then the comparison has taken the lease.
+    is_answered: bool,
     /// The response to the request, if Clerk has read the objects already.
     response: Option<Response<Bytes>>,
     waiting: Waiting,
@@ -164,17 +163,19 @@ impl Database {
                 self.begin(number, process)
             }
         };
+        // A comparison that has not taken the lease would wait for it, and the clock of the runtime does not advance.
+        self.runs.retain(|_, other| other.is_answered);
         let waiting = locked(&run.waiting).take();
         if let Some((request, back)) = waiting {
             let response = run.response.take().filter(|_| now < run.lived + TIMEOUT);
             drop(back.send(response.unwrap_or_else(|| self.answer(&request, now))));
+            run.is_answered = true;
         }
         run.lived = now;
         let did = if let Some(result) = run.advance(self.server) {
             let refuses = matches!(&result, Err(ImportError::EmptyList { .. })) && !run.force;
             let is_late = matches!(&result, Err(ImportError::LeaseLost)) && self.latest != number;
-            let is_early = matches!(&result, Err(ImportError::AlreadyRunning)) && !self.runs.is_empty();
-            let is_allowed = refuses || is_late || is_early;
+            let is_allowed = refuses || is_late;
             let result = result.map(|report| summary(&report)).map_err(|error| error.to_string());
             self.happened.push(What::Compared { number, result, is_allowed });
             self.wrote = Some(Timestamp::now());
@@ -183,9 +184,6 @@ impl Database {
             let early =
                 locked(&run.waiting).as_ref().filter(|_| run.reads_early).map(|(request, _)| request.clone());
             run.response = early.map(|request| self.answer(&request, now));
-            if run.waits_for_lease {
-                self.latest = number;
-            }
             self.runs.insert(number, run);
             Did::Asking
         };
@@ -232,7 +230,7 @@ impl Database {
                 sync.reconcile(&api, options).await
             }
         });
-        Run { process, lived: 0, force, reads_early, waits_for_lease: false, response: None, waiting, future }
+        Run { process, lived: 0, force, reads_early, is_answered: false, response: None, waiting, future }
     }
 
     /// Drops a comparison. Its lease stays until it expires.
@@ -268,16 +266,15 @@ impl Database {
 }
 
 impl Run {
-    /// Continues until the comparison uses no connection, and waits for an answer, or for another one's lease.
+    /// Continues until the next request, when the comparison uses no connection any more.
     fn advance(&mut self, server: &Server) -> Option<Result<Report, ImportError>> {
-        if self.waits_for_lease {
-            server.runtime.block_on(advance(Duration::from_secs(1)));
-        }
         server.runtime.block_on(poll_fn(|cx| {
             if let Poll::Ready(result) = self.future.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            self.waits_for_lease = locked(&self.waiting).is_none();
+            if locked(&self.waiting).is_none() {
+                return Poll::Pending;
+            }
             if server.pool.num_idle() == 1 {
                 return Poll::Ready(None);
             }
