@@ -70,6 +70,8 @@ pub struct Plan {
     pub wall_clocks: Vec<i64>,
     /// Whether the monotonic clock of a paused process stops, as on a machine that is suspended.
     pub suspends: bool,
+    /// Whether a process sometimes cannot reach the store after a renewal, whose result is slow.
+    pub degrades: bool,
     /// The events, if the receiver is a sync.
     pub clerk: Option<Arc<Clerk>>,
 }
@@ -136,6 +138,7 @@ impl Plan {
             spread: one_of(random, &[0, SECOND, HOUR]),
             wall_clocks: Vec::new(),
             suspends: Random::new(seed, 5).below(3) == 0,
+            degrades: Random::new(seed, 7).below(8) == 0,
             clerk: None,
         };
         // Many requests for one message while its lease expires.

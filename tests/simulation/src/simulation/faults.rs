@@ -53,11 +53,18 @@ impl<R: Receiver> Simulation<R> {
         }
         let did = R::execute(&mut self.service, &op, self.now, process);
         self.watch(&op, did);
+        let renews = matches!(op, Op::Renew(..));
         self.log.add(self.now, None, What::Executed { call, op, did });
         for what in R::happened(&mut self.service) {
             self.log.add(self.now, None, what);
         }
-        let at = self.now + self.latency();
+        let mut at = self.now + self.latency();
+        if self.plan.degrades && renews && self.chance(200) {
+            at += self.below(self.plan.lease);
+            let until = self.now + 2 * self.plan.lease;
+            self.slots[process].partitioned_until = until;
+            self.log.add(self.now, Some(process), What::Partitioned { until });
+        }
         match fate {
             Fate::LostResult => R::unreceived(&mut self.service, did),
             Fate::ErrorAfterwards => {
