@@ -14,6 +14,7 @@ pub mod check;
 pub mod clerk;
 pub mod history;
 pub mod interleavings;
+pub mod picture;
 pub mod plan;
 pub mod process;
 pub mod receiver;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use clerk_webhook_tests_simulation::history::{Did, Key, Millis, Op};
+use clerk_webhook_tests_simulation::picture;
 use clerk_webhook_tests_simulation::receiver::leased::{Memory, Model, State};
 
 const LEASE: Millis = 60_000;
@@ -229,24 +230,17 @@ const PICTURES: [&str; 2] = [
 /// Reads the arrows of a picture, such as `in progress ──complete (owner)──▶ completed`.
 fn arrows(text: &str) -> BTreeSet<String> {
     let mut arrows = BTreeSet::new();
-    let lines = text.lines().map(|line| line.trim_start_matches("///").trim());
-    for chain in lines.filter(|line| line.contains("──▶")).flat_map(|line| line.split("   ")) {
-        let mut parts = chain.split(" ──");
-        let mut from = parts.next().unwrap_or_default().trim();
-        for part in parts {
-            let (call, to) = part.split_once("──▶ ").expect("an arrow has an end");
-            let (name, to) = (call.trim_end_matches(" (owner)"), to.split(" (").next().unwrap_or_default());
-            let from_states: &[&str] = match from {
-                "any" => &["absent", "completed", "expired", "in progress", "released"],
-                "any without a live lease" => &["absent", "completed", "expired", "released"],
-                "in progress, lease expired" => &["expired"],
-                // The owner has the lease until another caller claims the delivery, even if it has expired.
-                "in progress" if call != name => &["expired", "in progress"],
-                other => &[other],
-            };
-            arrows.extend(from_states.iter().map(|from| format!("{from}, {name}: {to}")));
-            from = to;
-        }
+    for [from, call, to] in picture::arrows(text) {
+        let (name, to) = (call.trim_end_matches(" (owner)"), to.split(" (").next().unwrap_or_default());
+        let from_states: &[&str] = match from {
+            "any" => &["absent", "completed", "expired", "in progress", "released"],
+            "any without a live lease" => &["absent", "completed", "expired", "released"],
+            "in progress, lease expired" => &["expired"],
+            // The owner has the lease until another caller claims the delivery, even if it has expired.
+            "in progress" if call != name => &["expired", "in progress"],
+            other => &[other],
+        };
+        arrows.extend(from_states.iter().map(|from| format!("{from}, {name}: {to}")));
     }
     arrows
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use clerk_webhook_tests_simulation::history::{Did, Key, Millis, Op};
+use clerk_webhook_tests_simulation::picture;
 use clerk_webhook_tests_simulation::receiver::jobs::{Job, Jobs, State};
 
 use self::sqlite::Real;
@@ -240,29 +241,22 @@ fn documented() -> BTreeSet<String> {
 }
 
 /// Reads the arrows of the picture in the documentation, such as `running ──complete (owner)──▶ done`.
-fn arrows(picture: &str) -> BTreeSet<String> {
+fn arrows(text: &str) -> BTreeSet<String> {
     let mut arrows = BTreeSet::new();
-    let lines = picture.lines().map(|line| line.trim_start_matches("///").trim());
-    for chain in lines.filter(|line| line.contains("──▶")).flat_map(|line| line.split("   ")) {
-        let mut parts = chain.split(" ──");
-        let mut from = parts.next().unwrap_or_default().trim();
-        for part in parts {
-            let (call, to) = part.split_once("──▶ ").expect("an arrow has an end");
-            let from_states: &[&str] = match from {
-                // The owner has the lease until another worker takes the job, even if it has expired.
-                "running" => &["running", "expired"],
-                "running, lease expired" => &["expired"],
-                "ready, or running with an expired lease, after the last attempt" => &["ready", "expired"],
-                other => &[other],
-            };
-            let to = match to {
-                "ready, after a delay" => "delayed",
-                other => other.split([' ', ',']).next().unwrap_or_default(),
-            };
-            let call = call.trim_end_matches(" (owner)");
-            arrows.extend(from_states.iter().map(|from| format!("{from}, {call}: {to}")));
-            from = to;
-        }
+    for [from, call, to] in picture::arrows(text) {
+        let from_states: &[&str] = match from {
+            // The owner has the lease until another worker takes the job, even if it has expired.
+            "running" => &["running", "expired"],
+            "running, lease expired" => &["expired"],
+            "ready, or running with an expired lease, after the last attempt" => &["ready", "expired"],
+            other => &[other],
+        };
+        let to = match to {
+            "ready, after a delay" => "delayed",
+            other => other.split([' ', ',']).next().unwrap_or_default(),
+        };
+        let call = call.trim_end_matches(" (owner)");
+        arrows.extend(from_states.iter().map(|from| format!("{from}, {call}: {to}")));
     }
     arrows
 }
