@@ -24,8 +24,8 @@ const USAGE: &str =
   --seeds N     simulates the seeds 0 to N - 1
   --seed N      simulates one seed, and prints what happens
   --interleavings N
-                explores all orders of steps, in which time can pass on N (0 to 255) more
-                occasions than in the tests";
+                explores all orders of the steps of a few requests; time can pass N (0 to 255) more
+                times than in the tests";
 
 const REPLAY: &str = "replay: cargo run --release -p clerk-webhook-tests-simulation -- --seed";
 
