@@ -8,10 +8,7 @@ use serde::Serialize;
 
 use super::event::{Change, HistoryEvent};
 use super::random::Random;
-use crate::id::DIGITS;
-
-/// The epoch of KSUIDs, in seconds since 1970.
-const KSUID_EPOCH: i64 = 1_400_000_000;
+use crate::id::ksuid;
 
 const USER_AGENTS: [&str; 4] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
@@ -70,23 +67,8 @@ impl EventLog {
 
     /// Creates an id that no other object of any history has.
     pub(super) fn id(&mut self, prefix: &str) -> String {
-        let seconds = u32::try_from(self.now / 1000 - KSUID_EPOCH).unwrap_or(0);
-        let (high, low) = (self.random.bits(), self.random.bits());
-        let mut number = [seconds, (high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
-        let mut digits = [0; 27];
-        for digit in digits.iter_mut().rev() {
-            let remainder = number.iter_mut().fold(0, |remainder, part| {
-                let dividend = (remainder << 32) | u64::from(*part);
-                *part = (dividend / 62) as u32;
-                dividend % 62
-            });
-            *digit = DIGITS[remainder as usize];
-        }
-        let mut id = String::with_capacity(prefix.len() + 28);
-        id.push_str(prefix);
-        id.push('_');
-        id.extend(digits.map(char::from));
-        id
+        let random = u128::from(self.random.bits()) << 64 | u128::from(self.random.bits());
+        ksuid(prefix, Timestamp::from_millis(self.now), random)
     }
 
     /// Advances the clock by one millisecond to about an hour, and returns the time.
