@@ -91,6 +91,17 @@ pub struct Comparison {
     pub reads_early: bool,
 }
 
+/// Why a comparison failed.
+#[derive(Clone, Debug)]
+pub enum NotCompared {
+    /// Another comparison has taken the lease. This is allowed only if another one has begun later.
+    LeaseLost { is_latest: bool },
+    /// Clerk listed no object of this kind, and the tables have some.
+    EmptyList(ObjectKind),
+    /// Something else, which must not happen.
+    Other(String),
+}
+
 /// The live rows of users, organizations and memberships by their short names, and the tombstones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]

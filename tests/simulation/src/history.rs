@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clerk_webhook_core::Answer;
 
-use crate::clerk::Tables;
+use crate::clerk::{NotCompared, Tables};
 
 /// Virtual time: milliseconds since the beginning of a simulation.
 pub type Millis = u64;
@@ -222,7 +222,7 @@ pub enum What {
     Calm,
     Occurred { event: String, message: Option<u8> },
     Asked { request: String, status: u16 },
-    Compared { number: usize, result: Result<String, String>, is_allowed: bool },
+    Compared { number: usize, result: Result<String, NotCompared> },
     Tables { tables: Arc<Tables>, changes: String },
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use clerk_webhook_test::ObjectKind;
+
 use super::Checker;
-use crate::clerk::{Clerk, Effect, Fact, Tables};
+use crate::clerk::{Clerk, Effect, Fact, KINDS, NotCompared, Tables};
 use crate::history::{Did, Millis, Op, Record, What};
 use crate::plan::SECOND;
 
@@ -39,9 +41,15 @@ impl Checker<'_> {
                     known.has_compared = true;
                     known.began.entry(*number).or_insert(record.at);
                 }
-                What::Compared { number, result, is_allowed } => {
-                    if let (Err(error), false) = (result, is_allowed) {
-                        self.violation(record.at, format!("comparison {number} failed: {error}"));
+                What::Compared { number, result } => {
+                    match result {
+                        Ok(_) | Err(NotCompared::LeaseLost { is_latest: false }) => {}
+                        Err(NotCompared::EmptyList(kind)) => {
+                            self.check_empty(record.at, &clerk, *kind, known.began[number]);
+                        }
+                        Err(error) => {
+                            self.violation(record.at, format!("comparison {number} failed: {error:?}"));
+                        }
                     }
                     last = result.is_ok().then_some(*number);
                     // An import continues an earlier one, and leaves some objects to their events.
@@ -74,18 +82,30 @@ impl Checker<'_> {
         let staleness = if clerk.stale { STALENESS } else { 0 };
         for (number, fact) in facts.iter().enumerate().filter(|(_, fact)| fact.exists()) {
             let is_old = fact.at + staleness < began || number < clerk.before();
-            let has_ended = facts.iter().any(|other| {
-                let ends = |id: &String| *id == other.id;
-                other.at <= at
-                    && other.deletes()
-                    && (ends(&fact.id) || fact.owners.iter().flatten().any(ends))
-            });
+            let has_ended = has_ended(facts, fact, at);
             let shows = known.tables.live.get(&fact.id).map(|shows| Effect::Exists(shows.clone()));
             let is_shown = facts[number..]
                 .iter()
                 .any(|later| later.id == fact.id && Some(&later.effect) == shows.as_ref());
             if is_old && !has_ended && !is_shown {
                 self.violation(at, format!("a comparison has not found {fact}"));
+            }
+        }
+    }
+
+    /// The API can list no object only if none exists all the time.
+    fn check_empty(&mut self, at: Millis, clerk: &Clerk, kind: ObjectKind, began: Millis) {
+        let facts = clerk.facts();
+        let staleness = if clerk.stale { STALENESS } else { 0 };
+        let prefix = KINDS.into_iter().find(|(other, _)| *other == kind).map(|(_, prefix)| prefix);
+        for fact in facts.iter().filter(|fact| fact.exists()) {
+            let is_old = fact.at + staleness < began;
+            if prefix == fact.id.split_once('_').map(|(prefix, _)| prefix)
+                && is_old
+                && !has_ended(facts, fact, at)
+            {
+                self.violation(at, format!("a comparison found no {kind:?}, but {fact}"));
+                return;
             }
         }
     }
@@ -151,4 +171,12 @@ impl Checker<'_> {
         }
         (known.tables, known.reached) = (Arc::clone(tables), reached);
     }
+}
+
+/// Returns whether an object or one of its owners was deleted until a time.
+fn has_ended(facts: &[Fact], fact: &Fact, at: Millis) -> bool {
+    facts.iter().any(|other| {
+        let ends = |id: &String| *id == other.id;
+        other.at <= at && other.deletes() && (ends(&fact.id) || fact.owners.iter().flatten().any(ends))
+    })
 }

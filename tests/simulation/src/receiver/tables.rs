@@ -14,14 +14,14 @@ use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_sync::{
     BackendApi, BackfillOptions, ClerkSync, ImportError, ReconcileOptions, Report, Resource,
 };
-use clerk_webhook_test::{FakeBackendApi, Fault, Faults};
+use clerk_webhook_test::{FakeBackendApi, Fault, Faults, ObjectKind};
 use http::{Request, Response};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::clerk::{Clerk, Comparison, Tables};
+use crate::clerk::{Clerk, Comparison, NotCompared, Tables};
 use crate::history::{Did, Millis, What};
 use crate::plan::SECOND;
 
@@ -173,11 +173,14 @@ impl Database {
         }
         run.lived = now;
         let did = if let Some(result) = run.advance(self.server) {
-            let refuses = matches!(&result, Err(ImportError::EmptyList { .. })) && !run.force;
-            let is_late = matches!(&result, Err(ImportError::LeaseLost)) && self.latest != number;
-            let is_allowed = refuses || is_late;
-            let result = result.map(|report| summary(&report)).map_err(|error| error.to_string());
-            self.happened.push(What::Compared { number, result, is_allowed });
+            let result = result.map(|report| summary(&report)).map_err(|error| match error {
+                ImportError::LeaseLost => NotCompared::LeaseLost { is_latest: self.latest == number },
+                ImportError::EmptyList { resource, .. } if !run.force => {
+                    NotCompared::EmptyList(kind(resource))
+                }
+                error => NotCompared::Other(error.to_string()),
+            });
+            self.happened.push(What::Compared { number, result });
             self.wrote = Some(Timestamp::now());
             Did::Compared
         } else {
@@ -282,6 +285,15 @@ impl Run {
             cx.waker().wake_by_ref();
             Poll::Pending
         }))
+    }
+}
+
+fn kind(resource: Resource) -> ObjectKind {
+    match resource {
+        Resource::Users => ObjectKind::User,
+        Resource::Organizations => ObjectKind::Organization,
+        Resource::Memberships => ObjectKind::OrganizationMembership,
+        other => panic!("{other} is not compared"),
     }
 }
 
