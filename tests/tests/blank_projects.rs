@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -245,7 +245,7 @@ impl Project {
     /// Writes the project with this name into an empty folder, and replaces port 3000 with a free port.
     fn write(name: &str) -> Self {
         let (manifest, program) = projects().remove(name).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = servers::free_port();
         let unique = format!("clerk-webhook-blank-{name}-{}-{port}", std::process::id());
         let folder_of_project = env::temp_dir().join(unique);
         let source = folder_of_project.join("src");

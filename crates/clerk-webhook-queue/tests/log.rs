@@ -12,7 +12,7 @@ use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -79,9 +79,12 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     }
     let ignored = log.wait_for("no handler exists").await;
     assert!(ignored.contains("WARN") && ignored.contains("session.created"), "{ignored}");
-    while !log.lines_with("msg_").iter().any(|line| line.contains("msg_2") && line.contains("ignored")) {
-        sleep(Duration::from_millis(5)).await;
-    }
+    let ignored = async {
+        while !log.lines_with("msg_").iter().any(|line| line.contains("msg_2") && line.contains("ignored")) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), ignored).await.unwrap();
     assert_eq!(log.lines_with("no handler exists").len(), 1, "one line for each event type");
     worker.shutdown(Duration::from_secs(30)).await;
 

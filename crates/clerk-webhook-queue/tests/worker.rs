@@ -13,7 +13,7 @@ use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Context, Event, EventType, Failure, Handled, Handlers, Outcome, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, JobQueue as _, SqliteQueue, TakeOptions, Worker};
 use clerk_webhook_store::SqliteTransaction;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::time::sleep;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -245,21 +245,27 @@ async fn skips_codes_that_have_expired() {
     assert_eq!(file.dead().await, []);
 }
 
-/// The numbers of concurrent runs, for each object and in total.
-#[derive(Clone, Default)]
-struct Overlap(Arc<Mutex<(Vec<String>, usize, usize)>>);
+/// The runs of a moment, and the highest numbers of concurrent runs, for one object and in total.
+#[derive(Clone)]
+struct Overlap {
+    runs: Arc<Mutex<(Vec<String>, usize, usize)>>,
+    /// Each run waits until this number of runs has begun.
+    expected: Arc<Barrier>,
+}
 
 impl Overlap {
     async fn run(event: Event, cx: Context<Self>) -> Result<(), Failure> {
         let object = event.raw_data().to_owned();
         {
-            let (running, same, all) = &mut *cx.state().0.lock().unwrap();
+            let (running, same, all) = &mut *cx.state().runs.lock().unwrap();
             running.push(object.clone());
             *same = running.iter().filter(|running| **running == object).count().max(*same);
             *all = running.len().max(*all);
         }
+        cx.state().expected.wait().await;
+        // Time for a run that must not begin.
         sleep(Duration::from_millis(20)).await;
-        let running = &mut cx.state().0.lock().unwrap().0;
+        let running = &mut cx.state().runs.lock().unwrap().0;
         let index = running.iter().position(|running| *running == object).unwrap();
         running.remove(index);
         Ok(())
@@ -268,8 +274,9 @@ impl Overlap {
 
 #[tokio::test]
 async fn runs_jobs_about_one_object_one_after_the_other() {
-    for (setting, same) in [(true, 1), (false, 4)] {
-        let (file, overlap) = (File::new().await, Overlap::default());
+    for (setting, same, all) in [(true, 1, 2), (false, 4, 4)] {
+        let (file, expected) = (File::new().await, Arc::new(Barrier::new(all)));
+        let overlap = Overlap { runs: Arc::default(), expected };
         for number in 0..12 {
             let body = format!(r#"{{"data":{{"id":"user_{}"}},"type":"test.queue"}}"#, number / 6);
             file.enqueue_body(&format!("msg_{number}"), &body).await;
@@ -281,9 +288,8 @@ async fn runs_jobs_about_one_object_one_after_the_other() {
         let worker = worker.poll_interval(Duration::from_secs(3600)).start();
         file.drained().await;
         worker.shutdown(LONG).await;
-        let (_, max_same, max_all) = overlap.0.lock().unwrap().clone();
-        assert_eq!(max_same, same);
-        assert_eq!(max_all, if setting { 2 } else { 4 });
+        let (_, max_same, max_all) = overlap.runs.lock().unwrap().clone();
+        assert_eq!((max_same, max_all), (same, all));
     }
 }
 
@@ -440,7 +446,7 @@ async fn commits_the_effects_with_the_end_of_the_job() {
     let worker = Worker::exactly_once(file.queue.clone(), handlers, |transaction| transaction)
         .backoff(Duration::from_millis(1), Duration::from_millis(1))
         .max_attempts(3)
-        .handler_timeout(Duration::from_millis(50))
+        .handler_timeout(Duration::from_secs(2))
         .start();
     file.drained().await;
     worker.shutdown(LONG).await;

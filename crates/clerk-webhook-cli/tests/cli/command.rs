@@ -1,5 +1,7 @@
 //! The complete command: help, completions, exit codes.
 
+use clerk_webhook_tests::say;
+
 use crate::support::process::{self, run};
 
 /// Returns the names of the commands in the order in which the help lists them.
@@ -153,7 +155,7 @@ fn bash_completes_commands_options_and_events() {
     };
     if bash(&["clerk-webhook", ""]).is_err() {
         assert!(std::env::var_os("CI").is_none(), "bash is missing");
-        eprintln!("skipped: bash is missing");
+        say("skipped: bash is missing");
         return;
     }
     for (words, expected) in [

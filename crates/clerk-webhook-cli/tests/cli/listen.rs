@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::folder::Folder;
 use crate::support::listener::{Answer, Listener};
 use crate::support::process::command;
-use crate::support::server::{Server, response};
+use crate::support::server::{Server, closed_port, response};
 
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
@@ -331,7 +331,7 @@ fn remarks_if_the_endpoint_and_the_listener_disagree() {
 
 #[test]
 fn responds_with_502_if_the_endpoint_is_unreachable() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = closed_port();
     let listener = Listener::start(&["--forward", &format!("http://{closed}/")]);
     let answer = listener.deliver(&Delivery::of(fixture::user_created()));
     assert_eq!((answer.status, answer.body.as_str()), (502, r#"{"title":"Bad Gateway","status":502}"#));
@@ -405,7 +405,7 @@ fn explains_wrong_usage() {
 
 #[test]
 fn refuses_to_forward_to_itself() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = closed_port();
     let (port, url) = (free.port().to_string(), format!("http://localhost:{}/", free.port()));
     let output = command().args(["listen", "--port", &port, "--forward", &url]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();

@@ -24,7 +24,7 @@ use crate::support::endpoint::{Endpoint, message_id};
 #[cfg(unix)]
 use crate::support::process::send_signal;
 use crate::support::scenario::{objects, scenario, start, summary, unread};
-use crate::support::server::read;
+use crate::support::server::{closed_port, read};
 
 /// The number of successful runs per message id.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -292,8 +292,7 @@ fn prints_a_summary_if_interrupted() {
 
 #[test]
 fn fails_immediately_if_nothing_listens() {
-    // A port that was free when the test chose it.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = closed_port();
     let output = scenario(&format!("all --concurrency 8 --retry --to http://{address}/"));
     assert_eq!(output.status.code(), Some(3));
     let error = String::from_utf8(output.stderr).unwrap();

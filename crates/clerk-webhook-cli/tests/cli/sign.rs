@@ -6,6 +6,7 @@ use std::process::Command;
 
 use clerk_webhook_core::Verifier;
 use clerk_webhook_test::SECRET;
+use clerk_webhook_tests::say;
 
 use crate::support::folder::File;
 use crate::support::process::{finish, run_with};
@@ -77,7 +78,7 @@ fn uses_the_given_id_time_header_names_and_secrets() {
 fn the_curl_command_sends_the_signed_body() {
     if Command::new("curl").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "curl is not installed");
-        eprintln!("skipped: curl is not installed");
+        say("skipped: curl is not installed");
         return;
     }
     // The last bodies are binary, and too long for one argument.

@@ -8,6 +8,7 @@ use crate::support::process::{self, SECRET, run, run_with};
 use crate::support::server::{Request, Server, closed_port, response};
 use clerk_webhook_core::{AcceptedHeaders, EventType, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
 use clerk_webhook_test::fixture::AnyFixture;
+use clerk_webhook_tests::say;
 use serde_json::{Value, json};
 
 fn accepting() -> Server {
@@ -429,7 +430,7 @@ fn has_curl() -> bool {
     let exists = Command::new("curl").arg("--version").output().is_ok();
     if !exists {
         assert!(std::env::var_os("CI").is_none(), "curl is missing");
-        eprintln!("skipped: curl is missing");
+        say("skipped: curl is missing");
     }
     exists
 }

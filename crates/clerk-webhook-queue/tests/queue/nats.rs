@@ -67,9 +67,8 @@ async fn loses_nothing_if_the_server_is_killed() {
     assert_eq!((before.ready, before.running, before.dead), (2, 1, 1));
 
     server.kill();
-    let asked = Instant::now();
-    assert!(queue.enqueue(&event("msg_lost")).await.is_err(), "an event was stored without a server");
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let lost = timeout(LONG, async { queue.enqueue(&event("msg_lost")).await }).await.unwrap();
+    assert!(lost.is_err(), "an event was stored without a server");
     server.restart();
 
     let other = NatsQueue::connect(&server.url()).await.unwrap();
@@ -224,17 +223,17 @@ async fn a_new_process_knows_how_old_a_lease_is() {
     let names = Names::new(url);
     let queue = names.queue().await;
     queue.enqueue(&event("msg_1")).await.unwrap();
-    let (lease, began) = (Duration::from_secs(3), Instant::now());
+    let (lease, pause, began) = (Duration::from_secs(5), Duration::from_secs(4), Instant::now());
     drop(queue.take(&leased(lease)).await.unwrap().unwrap());
     let taken = Instant::now();
-    tokio::time::sleep(lease / 2).await;
+    tokio::time::sleep(pause).await;
 
     let other = names.queue().await;
     assert!(other.take(&options()).await.unwrap().is_none() || taken.elapsed() > lease);
     other.wait(LONG).await;
     let job = other.take(&options()).await.unwrap().expect("the lease has expired");
     assert!(began.elapsed() >= lease, "the lease was too short: {:?}", began.elapsed());
-    assert!(taken.elapsed() < lease * 3 / 2, "the lease began again: {:?}", taken.elapsed());
+    assert!(taken.elapsed() < pause + lease, "the lease began again: {:?}", taken.elapsed());
     assert_eq!(job.lease.attempt(), 2);
 
     let late = names.queue().await;

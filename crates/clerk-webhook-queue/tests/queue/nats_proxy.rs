@@ -301,9 +301,12 @@ async fn retries_no_dead_letter_that_was_buried_again_after_the_call() {
     bury().await;
     proxy.holds_reads.store(true, Ordering::Relaxed);
     let retrying = tokio::spawn(async move { queue.retry_all_dead(None).await.unwrap() });
-    while !proxy.holds.load(Ordering::Relaxed) {
-        sleep(Duration::from_millis(1)).await;
-    }
+    let held = async {
+        while !proxy.holds.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, held).await.unwrap();
     assert!(other.retry_dead(&"msg_1".parse().unwrap()).await.unwrap());
     bury().await;
     proxy.holds_reads.store(false, Ordering::Relaxed);

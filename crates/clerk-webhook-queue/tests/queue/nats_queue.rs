@@ -1,11 +1,11 @@
 //! Queues on a shared NATS server.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use clerk_webhook_queue::NatsQueue;
 use clerk_webhook_store::Owner;
+use clerk_webhook_tests::servers;
 use futures_util::TryStreamExt as _;
 
 /// The body limit that Debian's server allows, with a `max_payload` of 1 MiB.
@@ -45,7 +45,7 @@ impl Names {
 
 /// Returns a queue whose server does not exist.
 pub(crate) async fn unreachable() -> NatsQueue {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = servers::free_port();
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
     let client = options.connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
     NatsQueue::new(client).timeout(Duration::from_millis(200))

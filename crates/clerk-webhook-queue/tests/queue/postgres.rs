@@ -263,11 +263,14 @@ async fn a_listener_connects_again_and_stops_with_its_queue() {
         )
         .await;
     timeout(LONG, queue.wait(LONG * 60)).await.unwrap();
-    while database.number(listeners).await == 0 {
-        sleep(Duration::from_millis(10)).await;
-    }
-    // The wait ends only with a notification of the new connection.
-    while timeout(Duration::ZERO, queue.wait(LONG)).await.is_ok() {}
+    let listens = async {
+        while database.number(listeners).await == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        // The wait ends only with a notification of the new connection.
+        while timeout(Duration::ZERO, queue.wait(LONG)).await.is_ok() {}
+    };
+    timeout(LONG, listens).await.unwrap();
     let waiting = tokio::spawn({
         let queue = queue.clone();
         async move { queue.wait(LONG * 60).await }

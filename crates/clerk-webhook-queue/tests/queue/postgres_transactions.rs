@@ -21,11 +21,11 @@ async fn an_open_transaction_protects_the_job_and_its_object_after_the_lease() {
         for id in ["msg_1", "msg_2"] {
             queue.enqueue(&event_about(id, "user_1")).await.unwrap();
         }
-        let options = leased(Duration::from_millis(300));
+        let options = leased(Duration::from_secs(1));
         for commits in [false, true] {
             let job = eventually_taken(&queue, &options).await;
             let transaction = queue.begin(&job.lease, &options).await.unwrap().unwrap();
-            sleep(Duration::from_millis(400)).await;
+            sleep(Duration::from_millis(1100)).await;
             let taken = other.take(&TakeOptions::default()).await.unwrap();
             assert!(taken.is_none(), "commits: {commits}");
             if commits {
@@ -76,7 +76,7 @@ async fn the_server_ends_the_transaction_of_a_machine_that_has_disappeared() {
         let Some(database) = database else { return };
         let queue = database.open().await;
         queue.enqueue(&event("msg_1")).await.unwrap();
-        let mut options = leased(Duration::from_millis(300));
+        let mut options = leased(Duration::from_secs(1));
         options.max_idle = Some(Duration::from_millis(200));
         let job = eventually_taken(&queue, &options).await;
         // The client sends nothing, and does not close the connection.
@@ -124,11 +124,11 @@ async fn a_job_behind_an_open_transaction_is_looked_at_every_few_seconds_after_t
     for id in ["msg_1", "msg_2"] {
         queue.enqueue(&event_about(id, "user_1")).await.unwrap();
     }
-    let options = leased(Duration::from_millis(300));
+    let options = leased(Duration::from_secs(1));
     let job = take(&queue).await.unwrap();
     assert_eq!(queue.renew(&job.lease, options.lease).await.unwrap(), LeaseState::Held);
     let transaction = queue.begin(&job.lease, &options).await.unwrap().unwrap();
-    sleep(Duration::from_millis(400)).await;
+    sleep(Duration::from_millis(1100)).await;
     assert!(take(&queue).await.is_none());
     let later = format!(
         "SELECT count(*) FROM {}._private_jobs WHERE key LIKE '%:msg_2' AND run_at > now() + interval '2 s'",
@@ -156,9 +156,12 @@ async fn a_job_behind_a_transaction_that_was_lost_with_the_last_attempt_is_ready
     assert!(queue.take(&options).await.unwrap().is_none());
     drop(transaction);
     let mut next = None;
-    while queue.stats().await.unwrap().dead == 0 {
-        next = queue.take(&options).await.unwrap();
-    }
+    let buried = async {
+        while queue.stats().await.unwrap().dead == 0 {
+            next = queue.take(&options).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(30), buried).await.unwrap();
     let hidden = format!(
         "SELECT count(*) FROM {}._private_jobs WHERE key LIKE '%:msg_2' AND run_at > now()",
         database.graphile()

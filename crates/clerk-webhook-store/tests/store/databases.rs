@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long a statement waits for others in tests that expect no timeout: longer than a busy machine needs,
 /// and shorter than the conformance suite waits for a response.
-const LONG_PATIENCE: Duration = Duration::from_secs(8);
+pub(crate) const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
 pub(crate) fn key(id: &str) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), id.parse().unwrap())

@@ -15,7 +15,7 @@ use clerk_webhook_tests::servers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Row as _};
 
-use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
+use crate::databases::{Engine as _, LONG_PATIENCE, PostgresDatabase, begin_new, key};
 
 /// The number of tasks that share the three server connections.
 const TASKS: u32 = 16;
@@ -60,7 +60,7 @@ impl Harness for Pooler {
     type Store = PostgresStore;
 
     async fn client(&self) -> PostgresStore {
-        self.store(self.pool(0)).lock_timeout(crate::databases::PATIENCE)
+        self.store(self.pool(0)).lock_timeout(LONG_PATIENCE)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Tests of the Redis store: keys, expiry, and servers that restart, hang, or form a cluster.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -38,7 +37,7 @@ impl Server {
         }
         // Another process may take the port before the server binds it.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = servers::free_port();
             let folder = env::temp_dir().join(format!("clerk-webhook-redis-{}-{port}", std::process::id()));
             fs::create_dir_all(&folder).unwrap();
             let process = spawn(port, &folder, options);

@@ -153,7 +153,7 @@ async fn a_delivery_with_an_open_transaction_is_in_progress<E: Engine>(database:
 #[tokio::test]
 async fn a_timeout_of_the_pool_means_in_progress() {
     let database = SqliteDatabase::create("only_connection").await.unwrap();
-    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(1));
     let pool = pool.connect(&format!("sqlite://{}", database.address())).await.unwrap();
     let store = SqliteStore::new(pool);
     let transaction = begin_new(&store, "msg_1").await;

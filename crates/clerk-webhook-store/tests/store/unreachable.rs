@@ -52,7 +52,7 @@ async fn returns_an_error_if_the_pool_is_closed() {
 #[tokio::test]
 async fn returns_an_error_if_the_server_is_down() {
     // The listener is closed, so nothing is listening on this port.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = servers::free_port();
     let pool = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(100))
         .connect_lazy(&format!("postgres://nobody:secret@127.0.0.1:{port}/nowhere"))
@@ -95,7 +95,7 @@ async fn connects_to_a_url() {
 /// The clock is paused, so that the pool's connection attempts take no time.
 #[tokio::test(start_paused = true)]
 async fn a_connection_error_advises_what_to_check() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = servers::free_port();
     for (url, what, advice) in [
         (
             "postgres://app:secret@127.0.0.1:99999/app".to_owned(),

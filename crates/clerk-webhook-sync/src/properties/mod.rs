@@ -150,9 +150,8 @@ fn histories_with_equal_times_end_in_the_same_tables() {
 }
 
 /// Creates histories with different ids.
-fn many(histories: u64, events: usize) -> Vec<Case> {
-    let first = Random::seed();
-    (first..first + histories).map(|seed| Case::new(seed, events, Clock::Increasing)).collect()
+fn many(first: u64, histories: u64, events: usize) -> Vec<Case> {
+    (0..histories).map(|number| Case::new(first.wrapping_add(number), events, Clock::Increasing)).collect()
 }
 
 #[test]
@@ -160,7 +159,8 @@ fn six_concurrent_connections_end_in_the_same_tables() {
     runtime().block_on(async {
         let Some(pool) = postgres("six_connections").await else { return };
         let [ordered, disordered] = pair(&pool).await;
-        let histories = many(HISTORIES_ON_POSTGRES, EVENTS);
+        let seed = Random::seed();
+        let histories = many(seed, HISTORIES_ON_POSTGRES, EVENTS);
         for Case { arrivals, .. } in &histories {
             // The workers share one history, so that they write the same rows.
             let workers = (0..6).map(|worker| {
@@ -185,8 +185,8 @@ fn six_concurrent_connections_end_in_the_same_tables() {
             truth.extend(case.truth.iter().cloned());
         }
         let tables = dump::<sqlx::Postgres>(DISORDERED, &mut connection).await;
-        assert_eq!(tables, dump::<sqlx::Postgres>(ORDERED, &mut connection).await);
-        assert_eq!(live::<sqlx::Postgres>(DISORDERED, &mut connection).await, truth);
+        assert_eq!(tables, dump::<sqlx::Postgres>(ORDERED, &mut connection).await, "SEED={seed}");
+        assert_eq!(live::<sqlx::Postgres>(DISORDERED, &mut connection).await, truth, "SEED={seed}");
     });
 }
 
@@ -204,7 +204,7 @@ where
         .unwrap();
     let seed = Random::seed();
     let mut random = Random::new(seed);
-    let histories = many(histories, 60);
+    let histories = many(seed, histories, 60);
     let mut failures = 0;
     for case in &histories {
         let mut waiting = case.arrivals.clone();

@@ -86,8 +86,10 @@ fn finishes_a_handler_whose_sender_disconnected(variant: Variant) {
     let receiver = stage.start(&[("SHORTEST", "1500"), ("DELAY", "1500")]);
     let mut history = stage.history();
     eventually("the start of the handler", || {
-        let answer = attempt(receiver.url(), &stage.message(0), IMPATIENCE);
-        assert!(answer.is_err(), "the sender did not time out: {answer:?}");
+        // If the handler of an earlier attempt has started in the meantime, the receiver answers.
+        if let Ok(answer) = attempt(receiver.url(), &stage.message(0), IMPATIENCE) {
+            assert_eq!(answer.outcome(), "in_progress", "the sender did not time out");
+        }
         (history.refresh().count(Mark::Started) == 1).then_some(())
     });
     receiver.terminate();

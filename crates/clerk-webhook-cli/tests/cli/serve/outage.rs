@@ -31,8 +31,7 @@ async fn answers_503_while_postgres_is_down_and_recovers() {
     for id in ["msg_2", "msg_3"] {
         let began = Instant::now();
         let answer = server.deliver(&Delivery::of(fixture::user_updated()).id(id));
-        // The sender waits for 15 s, so an answer within 6 s is an answer.
-        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "the sender has timed out: {:?}", began.elapsed());
         assert_eq!((answer.status, answer.json()), (503, json!({ "outcome": "store_unavailable" })));
     }
     wait_until_ready_is(&server, 503);

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use clerk_webhook_tests::servers::free_port;
+
 use super::PATIENCE;
 
 /// A received request.
@@ -101,7 +103,7 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Str
 
 /// Returns an address of this machine on which no process listens.
 pub(crate) fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// Reads a request with a `Content-Length`. Returns `None` if the connection ends early or uses another
