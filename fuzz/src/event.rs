@@ -307,14 +307,15 @@ enum Flaw {
 struct Members(Vec<(String, Value)>);
 
 impl Members {
-    /// Parses an object. All of its `type` members must be strings.
+    /// Parses an object. It must have a `type`, and all its `type` members must be strings.
     fn read(body: &[u8]) -> Result<Self, Flaw> {
         let value: Value = serde_json::from_slice(body).map_err(|_| Flaw::Json)?;
         if !value.is_object() {
             return Err(Flaw::Event);
         }
         let members: Self = serde_json::from_slice(body).map_err(|_| Flaw::Json)?;
-        let is_event = members.0.iter().all(|(name, value)| name != "type" || value.is_string());
+        let mut types = members.0.iter().filter(|(name, _)| name == "type").peekable();
+        let is_event = types.peek().is_some() && types.all(|(_, value)| value.is_string());
         if is_event { Ok(members) } else { Err(Flaw::Event) }
     }
 

@@ -106,7 +106,8 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     queue.migrate().await.unwrap();
     let weak = log.wait_for("can be lost").await;
     assert!(weak.contains("WARN") && weak.contains("synchronous"), "{weak}");
-    let event = Event::from_trusted("msg_3".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+    let event =
+        Event::from_trusted("msg_3".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into()).unwrap();
     assert_eq!(queue.answer(event).await.status(), 200);
     let handlers = Handlers::builder().otherwise(async |_, cx: Context<SqlitePool>| {
         sqlx::query("DROP TABLE clerk_webhook_queue").execute(cx.state()).await?;

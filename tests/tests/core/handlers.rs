@@ -119,10 +119,12 @@ async fn otherwise_handles_events_without_a_handler() {
         .build()
         .unwrap();
     let calls = Calls::default();
-    // An unknown type, no type, and undecodable data of a type without a handler.
-    for body in
-        [r#"{"data":{},"type":"newThing.created"}"#, r#"{"data":{}}"#, r#"{"data":[],"type":"user.deleted"}"#]
-    {
+    // An unknown type, an empty type, and undecodable data of a type without a handler.
+    for body in [
+        r#"{"data":{},"type":"newThing.created"}"#,
+        r#"{"data":{},"type":""}"#,
+        r#"{"data":[],"type":"user.deleted"}"#,
+    ] {
         assert_eq!(handlers.handle(event(body), calls.clone()).await.unwrap(), Handled::Processed);
     }
     handlers.handle(fixture_event("user.created"), calls.clone()).await.unwrap();

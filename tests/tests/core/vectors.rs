@@ -54,11 +54,11 @@ fn reason(vector: &Vector) -> Option<&'static str> {
     reason
 }
 
-/// Checks that an authentic body is an event exactly if it is an object whose type, if it exists, is a string.
+/// Checks that an authentic body is an event exactly if it is an object whose type is a string.
 fn receive(vector: &Vector, verifier: &Verifier) {
     let expected = match serde_json::from_slice::<Value>(&vector.body()) {
         Err(_) => Some(ReceiveErrorKind::Event(EventErrorKind::InvalidJson)),
-        Ok(Value::Object(event)) if event.get("type").is_none_or(Value::is_string) => None,
+        Ok(Value::Object(event)) if event.get("type").is_some_and(Value::is_string) => None,
         Ok(_) => Some(ReceiveErrorKind::Event(EventErrorKind::InvalidEvent)),
     };
     let received = verifier.receive(&vector.headers(), vector.body());

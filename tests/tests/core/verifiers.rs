@@ -12,7 +12,7 @@ use clerk_webhook_core::{
 };
 use clerk_webhook_tests::{OTHER_SECRET, SECRET, message_id, other_secret, secret};
 
-const BODY: &[u8] = b"{}";
+const BODY: &[u8] = br#"{"type":"x"}"#;
 
 fn verdict(verifier: &Verifier, headers: &(impl HeaderFields + ?Sized)) -> Result<usize, VerifyErrorKind> {
     verifier.verify(headers, BODY).map(|verified| verified.secret_index()).map_err(|error| error.kind())

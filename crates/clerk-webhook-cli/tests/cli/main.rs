@@ -1,12 +1,6 @@
 //! Tests the `clerk-webhook` command as a process, with a module for each command.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    reason = "a panic fails the test"
-)]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod api;
 mod captures;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -15,8 +15,9 @@ const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The envelope of an event.
 ///
-/// All members are optional, so that an event is not rejected if Clerk adds or removes members. A member with
-/// an unexpected value is treated as missing. Only a `type` that is not a string is an error.
+/// All members except `type` are optional, so that an event is not rejected if Clerk adds or removes members. A
+/// member with an unexpected value is treated as missing. Without a `type` that is a string, the body is not an
+/// event: a transformation may have put the event into another object, and an acknowledgment would lose it.
 pub(super) struct Envelope<'a, D> {
     pub(super) event_type: EventType,
     pub(super) data: Option<D>,
@@ -110,7 +111,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for EnvelopeVisitor<S> {
             }
         }
         Ok(Envelope {
-            event_type: event_type.unwrap_or_else(|| EventType::from("")),
+            event_type: event_type.ok_or_else(|| A::Error::missing_field("type"))?,
             data,
             occurred_at,
             instance_id,
@@ -220,7 +221,9 @@ mod tests {
 
     #[test]
     fn accepts_only_an_object_whose_type_is_a_string() {
-        for body in [r#"{"data":1,"type":2}"#, r#"{"data":1,"type":null}"#, "[]", "null", "1"] {
+        let wrapped = r#"{"payload":{"data":{},"type":"user.created"}}"#;
+        for body in [r#"{"data":1,"type":2}"#, r#"{"data":1,"type":null}"#, wrapped, "{}", "[]", "null", "1"]
+        {
             assert!(Envelope::read(body).is_err(), "{body}");
         }
         let body =
@@ -229,7 +232,7 @@ mod tests {
         assert_eq!(envelope.occurred_at, None);
         assert_eq!(HttpRequest::from_attributes(envelope.attributes.unwrap().get()), None);
 
-        let envelope = Envelope::read("{}").unwrap();
+        let envelope = Envelope::read(r#"{"type":""}"#).unwrap();
         assert_eq!((envelope.event_type.as_str(), envelope.data.is_none()), ("", true));
         assert!(Envelope::read_typed(r#"{"type":"user.created"}"#, |_| true).is_none());
     }

@@ -98,7 +98,7 @@ impl Event {
         self.0.secret_index
     }
 
-    /// Returns the event type, which is `""` if the body has no type.
+    /// Returns the event type.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.0.content.event_type

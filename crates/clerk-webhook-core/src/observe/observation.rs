@@ -18,7 +18,7 @@ use crate::event::EventType;
 /// use clerk_webhook_core::{Handled, Observation, Outcome, Stopped};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), "{}".into())?;
+/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), r#"{"type":"x"}"#.into())?;
 /// let observation = Observation::begin(&event, Observation::DEFAULT_SCOPE);
 /// let work = async {
 ///     if event.event_type() != "user.created" {

@@ -111,7 +111,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_store_unavailable_if_the_queue_does_not_answer_within_5_s() {
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+            .unwrap();
         let began = Instant::now();
         let answer = Arc::new(Hanging(Scope::default())).answer(event).await;
         assert_eq!((answer.outcome(), answer.status()), (Outcome::StoreUnavailable, 503));

@@ -363,7 +363,9 @@ mod tests {
                     Ok(None)
                 };
             }
-            let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+            let event =
+                Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+                    .unwrap();
             let lease = Lease::new(DeliveryKey::of(&event, Scope::default()), Owner::random(), 1);
             Ok(Some(Job::new(lease, event, Timestamp::now())))
         }

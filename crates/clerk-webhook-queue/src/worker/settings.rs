@@ -155,7 +155,7 @@ mod tests {
         let event = |body: &str| {
             Event::from_trusted("msg_1".parse().unwrap(), time(0), body.to_owned().into()).unwrap()
         };
-        let (without, with) = (event("{}"), event(r#"{"timestamp":1700000000000}"#));
+        let (without, with) = (event(r#"{"type":"x"}"#), event(r#"{"timestamp":1700000000000,"type":"x"}"#));
         assert_eq!(age(&without, time(2000), time(5000)), Duration::from_secs(3));
         assert_eq!(age(&with, time(2000), time(5000)), Duration::from_secs(5));
         assert_eq!(age(&with, time(0), time(-1)), Duration::ZERO);

@@ -93,7 +93,8 @@ mod tests {
         let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
         let queue = SqliteQueue::new(pool);
         queue.migrate().await.unwrap();
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+            .unwrap();
         assert_eq!(queue.enqueue(&event).await.unwrap(), Enqueued::New);
         let options = TakeOptions { lease: Duration::from_millis(1), ..TakeOptions::default() };
         let first = queue.take(&options).await.unwrap().unwrap();

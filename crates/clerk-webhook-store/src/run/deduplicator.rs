@@ -327,7 +327,7 @@ mod tests {
     }
 
     fn event() -> Event {
-        Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap()
+        Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into()).unwrap()
     }
 
     impl DeliveryStore for Vanishing {

@@ -197,7 +197,8 @@ async fn handle_while(store: &RedisStore, lease: Duration, action: impl AsyncFnO
     let deduplicator = Deduplicator::new(store.clone()).lease(lease);
     let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (runs, may_end) = (Arc::clone(&running), Arc::clone(&ends));
-    let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+    let event =
+        Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into()).unwrap();
     let handling = tokio::spawn(async move {
         let handler = async move |_, _| {
             runs.notify_one();

@@ -68,7 +68,7 @@ impl DeliveryStore for Recording {
 }
 
 fn event() -> Event {
-    Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap()
+    Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into()).unwrap()
 }
 
 /// Returns a store in which another client has claimed the delivery for an hour.
@@ -127,7 +127,8 @@ async fn a_shutdown_stops_handlers_and_no_later_event_reaches_the_store() {
     assert_eq!((deduplicator.shutdown(LEASE).await, deduplicator.in_flight()), (0, 0));
     let mut handling = Vec::new();
     for id in ["msg_1", "msg_2"] {
-        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event =
+            Event::from_trusted(id.parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into()).unwrap();
         let running = deduplicator.clone();
         handling.push(tokio::spawn(async move { running.run(event, |_, _| pending()).await.outcome() }));
     }

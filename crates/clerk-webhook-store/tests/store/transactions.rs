@@ -11,7 +11,7 @@ use clerk_webhook_store::{
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::databases::{
-    Engine, PATIENCE, PostgresDatabase, SqliteDatabase, begin_again, begin_new, key, on_every_engine,
+    Engine, PostgresDatabase, SqliteDatabase, begin_again, begin_new, key, on_every_engine,
 };
 
 on_every_engine!(

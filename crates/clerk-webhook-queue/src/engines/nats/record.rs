@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn a_record_keeps_nothing_of_a_lease_that_has_ended() {
         let (owner, second) = (Owner::random(), Duration::from_secs(1));
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+            .unwrap();
         let running = Record::new(&event).taken(owner, second).renewed(second, Some(7));
         let (dead, used_up) = (running.buried("a failure"), running.used_up("crashed"));
         for ended in [&dead, &used_up, &running.done(Some(owner))] {
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_record_remembers_the_last_records_that_it_has_replaced() {
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+            .unwrap();
         let record = (1..10).fold(Record::new(&event), |record, sequence| record.after(sequence));
         assert!((2..10).all(|sequence| record.follows(sequence)));
         assert!(!record.follows(1) && !record.follows(10));
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_new_owner_has_not_taken_the_job_when_its_predecessor_took_it() {
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), r#"{"type":"x"}"#.into())
+            .unwrap();
         let taken = Record::new(&event).taken(Owner::random(), Duration::ZERO);
         let renewed = taken.renewed(Duration::ZERO, Some(7));
         assert_eq!(renewed.since, Some(7));
