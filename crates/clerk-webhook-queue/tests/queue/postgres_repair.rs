@@ -64,7 +64,8 @@ async fn any_number_of_deleted_tickets_is_added_again_at_once() {
         .execute(&format!(
             "INSERT INTO {table} (scope, message_id, state, event_type, attempts, available_at, attempted_at,
                  enqueued_at, payload)
-             SELECT 'clerk', 'msg_' || n, 0, 'user.created', 0, n, 0, 0, '{{}}' FROM generate_series(1, 205) AS n"
+             SELECT 'clerk', 'msg_' || n, 0, 'user.created', 0, n, 0, 0, '{{\"type\":\"x\"}}'
+               FROM generate_series(1, 205) AS n"
         ))
         .await;
     let mut taken = 0;
