@@ -266,7 +266,6 @@ async fn discards_without_a_terminal_only_with_yes() {
     assert_eq!(application.counts().await, (0, 1));
 }
 
-/// `script` gives the command a terminal.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn asks_on_a_terminal_before_it_discards() {
@@ -275,16 +274,7 @@ async fn asks_on_a_terminal_before_it_discards() {
     for (answer, code, dead) in [("n\n", 1, 3), ("\n", 1, 3), ("y\n", 0, 2)] {
         let program = env!("CARGO_BIN_EXE_clerk-webhook");
         let call = format!("'{program}' queue discard msg_2 --database '{}'", application.path());
-        let run = crate::support::process::finish(
-            std::process::Command::new("script").args([
-                "--quiet",
-                "--return",
-                "--command",
-                &call,
-                "/dev/null",
-            ]),
-            answer.as_bytes(),
-        );
+        let run = process::on_terminal(&call, answer);
         assert!(
             run.stdout.contains("Delete the event of 1 dead letter? No worker will handle it. [y/N]"),
             "{run:?}"

@@ -46,7 +46,8 @@ Examples:
 
 const EXAMPLES_OF_FORGET_USER: &str = "\
 Erases the user's row, addresses, phone numbers, and external accounts, and the invitations and waitlist entries with one of \
-the addresses. Tombstones with the ids remain. Later events and imports do not restore the user.
+the addresses. Tombstones with the ids remain. Later events and imports do not restore the user. A user without a row gets a tombstone \
+too, so check the id: later events about it are ignored.
 
 Examples:
   clerk-webhook db forget-user user_2fAqQ8Xp9Jc3kLm7Vt

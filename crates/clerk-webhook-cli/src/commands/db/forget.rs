@@ -7,15 +7,18 @@ use serde_json::json;
 use super::args::{ForgetEmail, ForgetUser};
 use crate::failure::Failure;
 use crate::output::style::GOOD;
-use crate::output::{Output, note};
+use crate::output::{Output, note, printable};
 use crate::send::client;
 use crate::sync::{IfMissing, TableArgs, Target, explain_sync, on};
+
+/// The maximum length of a printed id. Clerk's ids have at most 40 characters.
+const LONGEST_ID: usize = 64;
 
 pub(super) fn user(args: &ForgetUser, output: &Output) -> Result<(), Failure> {
     if !args.id.starts_with("user_") {
         return Err(Failure::usage("the id of a user begins with user_."));
     }
-    confirm(args.yes, "Erase the personal data of this user?")?;
+    confirm(args.yes, &format!("Erase the personal data of {}?", printable(&args.id, LONGEST_ID)))?;
     erase(&args.database, output, async |target| on!(&target.sync, sync => sync.forget_user(&args.id).await))
 }
 

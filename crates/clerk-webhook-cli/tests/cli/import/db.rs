@@ -96,6 +96,14 @@ async fn erases_users_for_good() {
     let run = tables.run(&["db", "forget-user", id]);
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.stderr.contains("Add --yes"), "{run:?}");
+    #[cfg(target_os = "linux")]
+    {
+        let program = env!("CARGO_BIN_EXE_clerk-webhook");
+        let (url, prefix) = (&tables.url, &tables.prefix);
+        let line = format!("'{program}' db forget-user {id} --database '{url}' --prefix {prefix}");
+        let run = crate::support::process::on_terminal(&line, "n\n");
+        assert!(run.code == 1 && run.stdout.contains(&format!("personal data of {id}? It")), "{run:?}");
+    }
     assert_eq!(tables.rows("users"), (users.len() as u64, 0));
     let run = tables.run(&["db", "forget-user", id, "--yes"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "erased\n"), "{run:?}");

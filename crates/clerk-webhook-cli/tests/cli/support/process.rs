@@ -61,6 +61,13 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Run {
     Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
+/// Runs a command line of a shell on a terminal, which `script` provides.
+#[cfg(target_os = "linux")]
+pub(crate) fn on_terminal(line: &str, input: &str) -> Run {
+    let mut script = Command::new("script");
+    finish(script.args(["--quiet", "--return", "--command", line, "/dev/null"]), input.as_bytes())
+}
+
 /// Sends a signal to a process.
 #[cfg(unix)]
 pub(crate) fn send_signal(signal: &str, process: u32) {
