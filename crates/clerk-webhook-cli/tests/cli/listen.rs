@@ -27,7 +27,7 @@ fn accepts_authentic_deliveries_and_shows_changes() {
     let answer = listener.deliver(&user("msg_1", "Ada", now - 2000));
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"outcome":"processed"}"#));
     let line = listener.line();
-    for part in ["  200  user.updated ", "  processed ", "  msg_1  ", " kB", "  lag "] {
+    for part in ["  200  user.updated ", "  verified ", "  msg_1  ", " kB", "  lag "] {
         assert!(line.contains(part), "{part}: {line}");
     }
     listener.deliver(&user("msg_2", "Grace", now));
@@ -442,7 +442,7 @@ fn ends_on_a_signal_and_prints_a_summary() {
         let status = listener.terminate(signal);
         assert_eq!(status.code(), Some(0), "{signal}");
         let last = std::iter::from_fn(|| listener.try_line()).last();
-        assert_eq!(last.as_deref(), Some("2 deliveries: 1 invalid_signature, 1 processed"));
+        assert_eq!(last.as_deref(), Some("2 deliveries: 1 invalid_signature, 1 verified"));
     }
 }
 
@@ -463,9 +463,9 @@ fn shows_forwarded_deliveries_without_a_response_at_the_end() {
             "{lines:?}"
         );
         if json {
-            assert_eq!(std::iter::from_fn(|| listener.try_error()).last().unwrap(), "1 delivery: processed");
+            assert_eq!(std::iter::from_fn(|| listener.try_error()).last().unwrap(), "1 delivery: verified");
         } else {
-            assert_eq!(lines.last().unwrap(), "1 delivery: processed");
+            assert_eq!(lines.last().unwrap(), "1 delivery: verified");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The introduction before the first delivery, and the summary at the end.
 
 use super::history::History;
-use super::printer::say;
+use super::printer::{say, shown};
 use super::state::Listener;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -78,10 +78,11 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
 pub(super) fn summary(history: &History) -> String {
     let outcomes = history.outcomes();
     let all: u64 = outcomes.values().sum();
-    let each: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    let each: Vec<_> =
+        outcomes.iter().map(|(outcome, count)| format!("{count} {}", shown(outcome))).collect();
     match all {
         0 => "no deliveries".to_owned(),
-        1 => format!("1 delivery: {}", outcomes.keys().copied().collect::<String>()),
+        1 => format!("1 delivery: {}", outcomes.keys().copied().map(shown).collect::<String>()),
         _ => format!("{all} deliveries: {}", each.join(", ")),
     }
 }
