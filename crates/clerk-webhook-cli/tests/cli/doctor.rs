@@ -200,6 +200,9 @@ fn checks_the_secret() {
         assert_eq!(finding(&all, "unsigned").0, "ok");
         assert!(!secret.is_some_and(|secret| run.stdout.contains(secret)));
     }
+    let run = run_with(&["doctor", &url, "--send", "--json"], None, b"");
+    assert_eq!((run.code, finding(&findings(&run), "signed")), (1, ("bad", "no_secret")), "{run:?}");
+    assert!(run.stdout.contains("not sent: --send needs the signing secret"), "{run:?}");
 }
 
 #[test]

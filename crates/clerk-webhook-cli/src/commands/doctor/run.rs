@@ -170,7 +170,12 @@ impl Examination<'_> {
         self.report.add(check)?;
         self.report.add(match &signed {
             Some(answer) => judge::signed(answer.as_ref(), answer_of(forged.as_ref())),
-            None if args.send => Check::skipped("signed", "requires the secret"),
+            None if args.send => Check::bad(
+                "signed",
+                "no_secret",
+                "not sent: --send needs the signing secret",
+                "set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret-file",
+            ),
             None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;
         if let Ok(answer) = &unsigned {
