@@ -290,6 +290,12 @@ impl Tally {
         if !retry && self.stop.is_none() {
             lines.push("Svix would retry these messages. To retry them here, use --retry.".to_owned());
         }
+        let is_answered = self.latencies.len() as u64 == self.attempts;
+        if let (Some(label), 1, true) = (self.outcomes.keys().next(), self.outcomes.len(), is_answered) {
+            lines.push(format!(
+                "Each response is {label}. `clerk-webhook trigger user.created` with the same URL and secret explains it."
+            ));
+        }
         if self.aborted > 0 {
             lines.push(format!(
                 "{} aborted with `webhook-delivery: abort-message`, so Svix would not retry.",
