@@ -10,6 +10,11 @@ pub(crate) const LONGEST: usize = 300;
 /// Returns the reason for an error, without parts of the URL.
 pub(crate) fn why(error: &sqlx::Error) -> String {
     let reason = match error {
+        // SQLITE_BUSY.
+        sqlx::Error::Database(error) if error.message() == "database is locked" => {
+            "the database is locked: another process is writing to it. Wait until it ends, then run the command again"
+                .to_owned()
+        }
         sqlx::Error::Database(error) => error.message().to_owned(),
         // A handshake that failed, mostly because of the certificate.
         sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => format!(

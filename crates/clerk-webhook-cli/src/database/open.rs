@@ -97,7 +97,15 @@ async fn connect_sqlite(options: SqliteConnectOptions, source: &str) -> Result<S
 pub(crate) async fn open_postgres(options: PgConnectOptions, source: &str) -> Result<PgPool, Failure> {
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT);
     pool.connect_with(options).await.map_err(|error| {
-        Failure::network(format_args!("cannot connect to the Postgres server of {source}: {}", why(&error)))
+        let reason = match error {
+            // The client repeats refused connections until the timeout.
+            sqlx::Error::PoolTimedOut => format!(
+                "no connection within {} s. Check that the server is running, and the host and port in the URL",
+                CONNECT_TIMEOUT.as_secs()
+            ),
+            error => why(&error),
+        };
+        Failure::network(format_args!("cannot connect to the Postgres server of {source}: {reason}"))
     })
 }
 

@@ -32,6 +32,12 @@ pub(crate) async fn create_schema(connection: &mut PgConnection, schema: &str) -
         transaction.commit().await
     };
     create.await.map_err(|error: sqlx::Error| {
-        Failure::Schema(format!("cannot create the schema {schema}: {}", why(&error)))
+        let code = error.as_database_error().and_then(|error| error.code());
+        // Insufficient privilege.
+        let advice = match code.as_deref() {
+            Some("42501") => ". Connect as a role that may create schemas, or let the owner create it.",
+            _ => "",
+        };
+        Failure::network(format_args!("cannot create the schema {schema}: {}{advice}", why(&error)))
     })
 }

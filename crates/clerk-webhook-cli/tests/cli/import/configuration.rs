@@ -3,6 +3,7 @@
 use std::fs;
 
 use clerk_webhook_test::{FakeBackendApi, Scenario};
+use clerk_webhook_tests::servers;
 
 use super::{Tables, checked, clerk, history};
 use crate::support::folder::Folder;
@@ -48,7 +49,7 @@ fn says_what_is_wrong_with_the_configuration() {
         (
             &["reconcile", "--database", "postgres://app:hunter2@127.0.0.1:1/app"],
             3,
-            "cannot connect to the Postgres",
+            "no connection within 5 s. Check that the server is running",
         ),
     ] {
         let run = tables.run(args);
@@ -115,6 +116,26 @@ fn gives_up_if_nothing_listens() {
     let run = tables.run(&["backfill", "--api-url", &format!("http://{}", closed_port())]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stderr.contains("Run the command again"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn says_who_can_unlock_the_database_or_create_the_schema() {
+    let tables = Tables::sqlite("locked");
+    tables.migrate();
+    let pool = sqlx::SqlitePool::connect(&tables.url).await.unwrap();
+    let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let run = tables.run(&["db", "forget-email", "nobody@nowhere.test", "--yes"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("another process is writing to it. Wait until it ends"), "{run:?}");
+    lock.rollback().await.unwrap();
+
+    let Some(mut url) = servers::postgres("a missing privilege") else { return };
+    url += if url.contains('?') { "&" } else { "?" };
+    url += "options[role]=pg_monitor";
+    let args = ["db", "migrate", "--schema", "test_cli_denied", "--database", &url];
+    let run = checked(command().args(args));
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("Connect as a role that may create schemas"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
