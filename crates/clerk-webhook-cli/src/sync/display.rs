@@ -88,7 +88,7 @@ impl Display {
         let (code, text, status) = match reason {
             WaitReason::RateLimit => ("rate_limit", "rate limit".to_owned(), Some(429)),
             WaitReason::Status(status) => ("status", format!("Clerk answered {status}"), Some(status)),
-            WaitReason::NoResponse => ("no_response", "Clerk did not answer".to_owned(), None),
+            WaitReason::NoResponse => ("no_response", "no response from the Backend API".to_owned(), None),
             _ => return,
         };
         if delay < SHOWN_WAIT {

@@ -7,8 +7,8 @@ use super::Prefix;
 use crate::database::why;
 use crate::failure::Failure;
 
-/// Returns the failure for the error of an import, a comparison, or a refresh.
-pub(crate) fn explain(error: &ImportError, prefix: &Prefix) -> Failure {
+/// Returns the failure for the error of an import, a comparison, or a refresh. `instance` is the one of the settings.
+pub(crate) fn explain(error: &ImportError, prefix: &Prefix, instance: Option<&str>) -> Failure {
     match error {
         ImportError::Api(error) => {
             let message = match std::error::Error::source(error) {
@@ -24,6 +24,12 @@ pub(crate) fn explain(error: &ImportError, prefix: &Prefix) -> Failure {
             }
         }
         ImportError::Sync(error) => explain_sync(error, prefix),
+        ImportError::OtherInstance { tables, key, .. } if instance == Some(tables.as_str()) => {
+            Failure::Refused(format!(
+                "CLERK_SECRET_KEY belongs to {key}, but --instance is {tables}. Nothing was written. Use the key of \
+                 {tables}, or remove --instance."
+            ))
+        }
         ImportError::OtherInstance { tables, key, .. } => Failure::Refused(format!(
             "CLERK_SECRET_KEY belongs to {key}, these tables hold {tables}. Nothing was written. Use the key of \
              {tables}, or other tables with --schema or --prefix."

@@ -26,6 +26,8 @@ const INSTANCE_VARIABLE: &str = "CLERK_INSTANCE_ID";
 pub(crate) struct Target {
     pub(crate) sync: AnySync,
     pub(crate) prefix: Prefix,
+    /// The instance that the arguments or the environment name.
+    pub(crate) instance: Option<String>,
 }
 
 pub(crate) enum AnySync {
@@ -79,7 +81,7 @@ impl Target {
                 AnySync::Postgres(named(ClerkSync::new(pool), &prefix)?)
             }
         };
-        Ok(Self { sync, prefix })
+        Ok(Self { sync, prefix, instance: None })
     }
 
     /// Returns the tables without connecting to the database.
@@ -96,7 +98,7 @@ impl Target {
                 AnySync::Postgres(named(ClerkSync::new(pool), &prefix)?)
             }
         };
-        Ok(Self { sync, prefix })
+        Ok(Self { sync, prefix, instance: None })
     }
 
     /// Applies the settings of the arguments.
@@ -112,7 +114,7 @@ impl Target {
             AnySync::Sqlite(sync) => AnySync::Sqlite(set(sync, raw, instance.as_deref(), keeps_waitlist)),
             AnySync::Postgres(sync) => AnySync::Postgres(set(sync, raw, instance.as_deref(), keeps_waitlist)),
         };
-        Ok(Self { sync, ..self })
+        Ok(Self { sync, instance, ..self })
     }
 
     pub(crate) async fn version(&self) -> Result<SchemaVersion, Failure> {

@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             Err(ImportError::Stopped) => {
                 sync::interrupted(output, "run `clerk-webhook backfill` again to continue")
             }
-            Err(error) => Err(sync::explain(&error, &target.prefix)),
+            Err(error) => Err(sync::explain(&error, &target.prefix, target.instance.as_deref())),
         }
     })
 }

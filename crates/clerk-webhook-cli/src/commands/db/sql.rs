@@ -86,7 +86,8 @@ mod tests {
         let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
         let sync = ClerkSync::new(pool);
         sync.migrate().await.unwrap();
-        let target = Target { sync: AnySync::Sqlite(sync), prefix: "clerk_".parse().unwrap() };
+        let target =
+            Target { sync: AnySync::Sqlite(sync), prefix: "clerk_".parse().unwrap(), instance: None };
         let query =
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'clerk_sync_%'";
         let found = target.rows(query.to_owned(), 1).await.unwrap();

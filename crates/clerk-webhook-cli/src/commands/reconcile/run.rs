@@ -64,7 +64,7 @@ async fn compare(
             sync::report(output, &report, kind, &target.prefix)
         }
         Err(ImportError::Stopped) => sync::interrupted(output, "run `clerk-webhook reconcile` again"),
-        Err(error) => Err(sync::explain(&error, &target.prefix)),
+        Err(error) => Err(sync::explain(&error, &target.prefix, target.instance.as_deref())),
     }
 }
 
@@ -81,7 +81,9 @@ async fn refresh(ids: &[String], target: &Target, api: &BackendApi, output: &Out
                      orgmem_, orginv_, orgdmn_, role_, perm_, or wle_."
                 )));
             }
-            Some(Err(error)) => return Err(sync::explain(&error, &target.prefix)),
+            Some(Err(error)) => {
+                return Err(sync::explain(&error, &target.prefix, target.instance.as_deref()));
+            }
             None => return sync::interrupted(output, "run `clerk-webhook reconcile` again"),
         };
         is_certain &= result != Refreshed::Unconfirmed;

@@ -50,7 +50,8 @@ pub(super) async fn serve(
     let deliveries = Arc::new(Deliveries::new(verifier, &opened));
     let storage = Arc::new(Storage::of(&opened));
     let Parts { sync, api, instance_id, tls } = Parts::of(opened);
-    let target = Arc::new(Target { sync, prefix: config.prefix.clone() });
+    let (prefix, instance) = (config.prefix.clone(), config.instance.clone());
+    let target = Arc::new(Target { sync, prefix, instance });
     let (api, readiness) = (Arc::new(Api::new(api)), Arc::new(Readiness::new(Arc::clone(&target))));
     let forward = Forward::start(&config, &storage, &readiness)?;
     let (sweeps, stop) = (Arc::new(SweepLog::default()), CancellationToken::new());

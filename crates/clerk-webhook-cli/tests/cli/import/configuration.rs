@@ -116,6 +116,7 @@ fn gives_up_if_nothing_listens() {
     let run = tables.run(&["backfill", "--api-url", &format!("http://{}", closed_port())]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stderr.contains("Run the command again"), "{run:?}");
+    assert!(run.stderr.contains(" s: no response from the Backend API"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
