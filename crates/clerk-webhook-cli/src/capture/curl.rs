@@ -37,7 +37,7 @@ pub(super) fn read(place: &str, text: &str) -> Result<Capture, String> {
             "-d" | "--data" | "--data-ascii" | "--data-binary" | "--json" => data.push(match value() {
                 file if file.starts_with('@') => {
                     return Err(format!(
-                        "the body of the curl command is in the file {}: pass this file with --body, and the headers \
+                        "the body of the curl command is in the file {}: pass this file to `clerk-webhook verify` with --body, and the headers \
                          with --id, --timestamp and --signature",
                         file.trim_start_matches('@')
                     ));
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn explains_why_a_command_cannot_be_read() {
         for (command, expected) in [
-            ("curl a -d @body.json", "pass this file with --body"),
+            ("curl a -d @body.json", "pass this file to `clerk-webhook verify` with --body"),
             ("curl a -d 'x", "without a closing '"),
             ("curl ^\"http://a^\" ^\n -H ^\"svix-id: msg_1^\"", "for bash"),
             ("curl a `\n -H 'svix-id: msg_1'", "for bash"),

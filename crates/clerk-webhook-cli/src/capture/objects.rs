@@ -117,8 +117,8 @@ fn requests(value: &RawValue, level: usize) -> Result<Vec<Capture>, String> {
     match members.text("type").as_deref() {
         Some("event") | None => no_headers(),
         Some(kind) if kind.contains('.') => Err(
-            "is the body of an event without its headers: pass the file with --body, and the headers with --id, \
-             --timestamp and --signature"
+            "is the body of an event without its headers. To verify the body, pass the file to `clerk-webhook verify` with \
+             --body, and the headers with --id, --timestamp and --signature. To send your own body, use `clerk-webhook trigger --file`"
                 .to_owned(),
         ),
         Some(_) => Ok(Vec::new()),
@@ -280,7 +280,10 @@ mod tests {
             format!(r#"{}{{"headers":{{}}}}{}"#, r#"{"request":"#.repeat(10_000), "}".repeat(10_000));
         for (text, expected) in [
             (r#"{"data":{},"type":"event"}"#, "no \"headers\""),
-            (r#"{"data":{},"type":"user.created"}"#, "without its headers: pass the file with --body"),
+            (
+                r#"{"data":{},"type":"user.created"}"#,
+                "without its headers. To verify the body, pass the file to",
+            ),
             (r#"{"headers":{}}"#, "no \"body\""),
             (r#"{"headers":{},"body_b64":"?"}"#, "not base64"),
             (r#"{"headers":{},"body":"?","isBase64Encoded":true}"#, "not base64"),

@@ -110,11 +110,16 @@ pub(crate) struct Endpoint(Uri);
 impl Endpoint {
     /// Parses an absolute URL. For this machine, `http://` may be missing, and before `:3000` also the host.
     pub(crate) fn parse(url: &str) -> Result<Self, Failure> {
+        Self::parse_like(DEFAULT_URL, url)
+    }
+
+    /// Like [`parse`](Self::parse), with an example for errors.
+    pub(crate) fn parse_like(example: &str, url: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
             // Text before an @ can be a password, and a query can contain a token.
             let shown = url.split(['?', '#']).next().filter(|shown| !shown.is_empty() && !url.contains('@'));
             let shown = printable(shown.unwrap_or("the URL"), SHOWN);
-            Failure::usage(format_args!("{shown} {why}, such as {DEFAULT_URL}"))
+            Failure::usage(format_args!("{shown} {why}, such as {example}"))
         };
         if url.is_empty() {
             return Err(wrong("is empty: use an absolute URL"));

@@ -187,9 +187,9 @@ fn explains_how_to_convert_other_formats() {
     let print = "print it with JSON.stringify or json.dumps, with the exact body as a string";
     for (text, expected) in [
         ("hello", request_line),
-        (EVENT, "pass the file with --body, and the headers with --id, --timestamp and --signature"),
+        (EVENT, "`clerk-webhook verify` with --body, and the headers with --id, --timestamp and --signature"),
         ("{\"headers\":{}}", wrapped),
-        ("curl http://a -d @body.json", "body.json: pass this file with --body"),
+        ("curl http://a -d @body.json", "body.json: pass this file to `clerk-webhook verify` with --body"),
         ("<html>", request_line),
         // console.log of an object and of Headers in Node.js, and the entries of Headers.
         ("{\n  headers: {\n    'svix-id': 'msg_1'\n  },\n  body: { type: 'user.created' }\n}", print),

@@ -372,7 +372,7 @@ fn advises_on_all_of_several_causes() {
             CapturedRequest::seconds_ago(7200, EVENT).body(pretty(EVENT) + "\n"),
             "json_spacing_changed",
             "svix-timestamp is 2 h in the past",
-            ["Verify the raw bytes", "--any-age"],
+            ["Verify the raw bytes", "use `clerk-webhook verify` with the time of its receipt as --now"],
         ),
         (
             signed(SECRET.as_bytes(), "<id>.<timestamp>.<body>", EVENT).body(format!("{EVENT}\n")),

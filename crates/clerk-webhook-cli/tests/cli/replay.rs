@@ -288,6 +288,10 @@ fn explains_wrong_usage() {
         (&["replay", "-", "--to", "http://127.0.0.1:1/", "--rate", "0"], "above 0"),
         (&["replay", "-", "--to", "http://127.0.0.1:1/", "--verbatim", "--new-ids"], "--new-ids"),
         (&["replay", "--to", "http://127.0.0.1:1/"], "FILE"),
+        (
+            &["replay", "-", "--to", "http://127.0.0.1:1/"],
+            "send your own body, use `clerk-webhook trigger --file`",
+        ),
     ] {
         let run = run(args);
         assert_eq!(run.code, 2, "{run:?}");

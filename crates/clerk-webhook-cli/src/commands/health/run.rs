@@ -27,7 +27,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         Some(url) => url,
         None => default_url()?,
     };
-    let endpoint = Endpoint::parse(&url)?;
+    let endpoint = Endpoint::parse_like("http://127.0.0.1:9464/livez", &url)?;
     client::block_on(ask(&endpoint, &output.up_to_the_result()))
 }
 

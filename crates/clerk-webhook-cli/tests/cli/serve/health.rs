@@ -48,5 +48,7 @@ fn an_error_or_silence_is_unhealthy() {
 
     assert_eq!(health(&[], &closed_port().to_string()).code, 1);
     assert_eq!(health(&[], "nonsense").code, 2);
-    assert_eq!(health(&["ftp://127.0.0.1/"], "off").code, 2);
+    let run = health(&["ftp://127.0.0.1/"], "off");
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("such as http://127.0.0.1:9464/livez"), "{run:?}");
 }
