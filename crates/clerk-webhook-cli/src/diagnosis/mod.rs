@@ -108,6 +108,11 @@ pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[Signing
     }
 }
 
+/// Returns whether the headers contain a time, so that the age can be checked.
+pub(crate) fn has_time(capture: &Capture) -> bool {
+    headers::read(capture).attempts.first().is_some_and(|attempt| attempt.seconds.is_some())
+}
+
 /// Searches for the cause of a failed verification; `error` is the verifier's message.
 fn refused(terms: Terms, capture: &Capture, secrets: &[SigningSecret], error: String) -> Diagnosis {
     let headers = headers::read(capture);

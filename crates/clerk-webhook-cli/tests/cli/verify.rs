@@ -141,6 +141,11 @@ fn judges_a_recording_at_its_time_of_receipt() {
     let output = run_with(&["verify", "-"], Some(SECRET), forged.as_bytes());
     assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stdout.contains("at the time of receipt"), "{output:?}");
+    let output = run_with(&["verify", "--any-age", "-"], Some(SECRET), forged.as_bytes());
+    assert!(output.code == 1 && !output.stdout.contains("at the time of receipt"), "{output:?}");
+    let timeless = forged.replace("svix-timestamp", "x-timestamp");
+    let output = run_with(&["verify", "-"], Some(SECRET), timeless.as_bytes());
+    assert!(output.code == 1 && !output.stdout.contains("at the time of receipt"), "{output:?}");
 }
 
 #[test]
@@ -185,6 +190,12 @@ fn rejects_wrong_usage_with_exit_code_2() {
         (Some(SECRET), &["verify", "--delivery", "-"], "hello", "object 1 is not JSON"),
         (Some(SECRET), &["verify", "--id", "msg_1", "-"], "", "--id"),
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),
+        (
+            Some(SECRET),
+            &["verify", "--body", "-"],
+            "{}",
+            "--body needs the headers of the delivery: pass --id",
+        ),
         (Some(SECRET), &["verify", "--any-age", "--now", "now", "-"], "", "--any-age"),
         (Some(SECRET), &["verify", "--tolerance", "2d", "-"], "", "300s"),
         (None, &["verify", "-"], "", "no signing secret"),

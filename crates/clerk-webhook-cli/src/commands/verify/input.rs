@@ -79,6 +79,11 @@ impl InputArgs {
     fn of_parts(&self, path: &Path) -> Result<Capture, Failure> {
         let family: HeaderFamily = self.headers.into();
         let values = [&self.id, &self.timestamp, &self.signature];
+        if values.iter().all(|value| value.is_none()) {
+            return Err(Failure::usage(
+                "--body needs the headers of the delivery: pass --id, --timestamp and --signature",
+            ));
+        }
         let headers = family.headers().into_iter().zip(values).filter_map(|(header, value)| {
             Some((header.as_str().to_owned(), value.as_ref()?.clone().into_bytes()))
         });

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::warnings;
 use crate::capture::{Capture, Unreadable};
-use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis};
+use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis, has_time};
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
@@ -111,7 +111,8 @@ fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagno
     let capture = judged.capture;
     let Diagnosis { cause, detail, advice, notes } = diagnosis;
     let mut notes = notes.clone();
-    notes.extend(judged.is_recorded.then(|| {
+    let is_noted = judged.is_recorded && judged.is_age_checked && has_time(capture);
+    notes.extend(is_noted.then(|| {
         format!(
             "The age was checked at the time of receipt, {}; `--now now` checks it at the current time",
             date(judged.at)
