@@ -116,7 +116,7 @@ async fn lists_dead_letters_of_one_type_behind_newer_ones() {
     let run = application.run(&["list", "--type", "user.create"]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (0, "no dead letters of the type user.create; did you mean user.created?\n")
+        (0, "no dead letters in the scope clerk of the type user.create; did you mean user.created?\n")
     );
 }
 
@@ -124,11 +124,16 @@ async fn lists_dead_letters_of_one_type_behind_newer_ones() {
 async fn says_that_no_dead_letters_exist() {
     let application = Application::new("empty").await;
     application.add("msg_1", "user.created", "{}").await;
-    let run = application.run(&["list"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "no dead letters\n"), "{run:?}");
+    for (args, expected) in [
+        (&["list"][..], "no dead letters in the scope clerk\n"),
+        (&["retry", "--all"], "no dead letters in the scope clerk\n"),
+        (&["list", "--scope", "other"], "no dead letters in the scope other\n"),
+        (&["stats", "--scope", "other"], "no events in the scope other\n"),
+    ] {
+        let run = application.run(args);
+        assert_eq!((run.code, run.stdout.as_str()), (0, expected), "{run:?}");
+    }
     assert_eq!(application.objects(&["list"]), [Value::Null; 0]);
-    let run = application.run(&["retry", "--all"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "no dead letters\n"), "{run:?}");
 }
 
 #[tokio::test]
@@ -237,7 +242,7 @@ async fn retries_all_dead_letters_or_those_of_a_type() {
     let run = application.run(&["retry", "--all", "--type", "user.create"]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (0, "no dead letters of the type user.create; did you mean user.created?\n")
+        (0, "no dead letters in the scope clerk of the type user.create; did you mean user.created?\n")
     );
     let run = application.run(&["retry", "--all", "--type", "user.created"]);
     assert_eq!(
@@ -247,9 +252,14 @@ async fn retries_all_dead_letters_or_those_of_a_type() {
     assert_eq!(application.counts().await, (2, 1));
     assert_eq!(application.objects(&["retry", "--all"]), [json!({ "event_type": null, "retried": 1 })]);
     assert_eq!(application.counts().await, (3, 0));
-    for args in [&["retry"][..], &["retry", "--all", "msg_1"], &["retry", "msg_1", "--type", "user.created"]]
-    {
-        assert_eq!(application.run(args).code, 2, "{args:?}");
+    for (args, expected) in [
+        (&["retry"][..], "error: pass message ids, or --all, or --all --type TYPE\n"),
+        (&["retry", "--type", "user.created"], "error: pass message ids, or --all, or --all --type TYPE\n"),
+        (&["retry", "--all", "msg_1"], "cannot be used with"),
+        (&["retry", "msg_1", "--type", "user.created"], "cannot be used with"),
+    ] {
+        let run = application.run(args);
+        assert!(run.code == 2 && run.stderr.contains(expected), "{args:?}: {run:?}");
     }
 }
 

@@ -41,10 +41,11 @@ async fn list<Q: JobQueue>(
     explain: Explain<'_, Q>,
     output: &Output,
 ) -> Result<(), Failure> {
+    let scope = queue.scope().as_str();
     let stats = queue.stats().await.map_err(explain)?;
     let Some(name) = &args.event_type else {
         let letters = queue.dead_letters(args.limit).await.map_err(explain)?;
-        return report::list(output, &letters, stats.dead, None);
+        return report::list(output, scope, &letters, stats.dead, None);
     };
     let event_type = EventType::from(name.as_str());
     let dead =
@@ -52,7 +53,7 @@ async fn list<Q: JobQueue>(
     let letters =
         if dead == 0 { Vec::new() } else { of_type(&event_type, dead, args.limit, queue, explain).await? };
     let hint = if event_type.is_known() { String::new() } else { suggest::event(name) };
-    report::list(output, &letters, dead, Some(&format!(" of the type {name}{hint}")))
+    report::list(output, scope, &letters, dead, Some(&format!(" of the type {name}{hint}")))
 }
 
 /// Returns up to `limit` of the `dead` dead letters of a type.
@@ -110,7 +111,7 @@ async fn retry<Q: JobQueue>(
     let retried = queue.retry_all_dead(event_type.as_ref()).await.map_err(explain)?;
     let name = args.event_type.as_deref().filter(|_| event_type.is_some_and(|known| !known.is_known()));
     let hint = name.filter(|_| retried == 0).map(suggest::event).unwrap_or_default();
-    report::retried_all(output, retried, args.event_type.as_deref(), &hint)
+    report::retried_all(output, queue.scope().as_str(), retried, args.event_type.as_deref(), &hint)
 }
 
 /// Changes each dead letter, and fails if a message is not a dead letter.

@@ -131,7 +131,7 @@ pub(super) struct Show {
 #[derive(Debug, clap::Args)]
 pub(super) struct Retry {
     /// Message ids of the dead letters
-    #[arg(value_name = "MESSAGE_ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "MESSAGE_ID", conflicts_with = "all")]
     pub(super) message_ids: Vec<MessageId>,
 
     /// Retry all dead letters, or all of one type
@@ -140,7 +140,7 @@ pub(super) struct Retry {
 
     /// With --all, retry only dead letters of this event type
     #[arg(
-        long = "type", value_name = "TYPE", requires = "all", conflicts_with = "message_ids", value_parser = EventNames, hide_possible_values = true
+        long = "type", value_name = "TYPE", conflicts_with = "message_ids", value_parser = EventNames, hide_possible_values = true
     )]
     pub(super) event_type: Option<String>,
 }

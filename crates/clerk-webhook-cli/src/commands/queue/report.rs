@@ -28,6 +28,7 @@ const NOT_AN_EVENT: &str = "the stored body is not an event";
 /// Lists dead letters. `total` is the number of all of them, and `which` says which ones were asked for.
 pub(super) fn list(
     output: &Output,
+    scope: &str,
     letters: &[DeadLetter],
     total: u64,
     which: Option<&str>,
@@ -52,7 +53,7 @@ pub(super) fn list(
     let which = printable(which.unwrap_or_default().as_bytes(), 2 * ERROR_IN_LIST);
     let shown = u64::try_from(letters.len()).unwrap_or(u64::MAX);
     if letters.is_empty() {
-        return output.line(format_args!("no dead letters{which}"));
+        return output.line(format_args!("no dead letters in the scope {scope}{which}"));
     }
     // The total is older than the list, so it can be smaller.
     let line = if total > shown {
@@ -130,6 +131,7 @@ pub(super) fn changed(output: &Output, message_id: &MessageId, result: &str) -> 
 /// Says how many dead letters are ready again.
 pub(super) fn retried_all(
     output: &Output,
+    scope: &str,
     retried: u64,
     event_type: Option<&str>,
     hint: &str,
@@ -138,7 +140,7 @@ pub(super) fn retried_all(
     let of_type = event_type.map(|name| format!(" of the type {name}")).unwrap_or_default();
     let which = printable(format!("{of_type}{hint}").as_bytes(), 2 * ERROR_IN_LIST);
     match retried {
-        0 => output.line(format_args!("no dead letters{which}")),
+        0 => output.line(format_args!("no dead letters in the scope {scope}{which}")),
         _ => output.line(format_args!(
             "{GOOD}ok{GOOD:#}    {} retried{which}",
             counted(retried, "dead letter", "dead letters")
@@ -170,6 +172,9 @@ pub(super) fn stats(output: &Output, scope: &str, stats: &QueueStats) -> Result<
             "oldest_ready_seconds": age(stats.oldest_ready).map(|age| age.as_secs()),
             "types": types.collect::<Vec<_>>(),
         }));
+    }
+    if [stats.ready, stats.running, stats.dead] == [0; 3] {
+        return output.line(format_args!("no events in the scope {scope}"));
     }
     let rows = stats.by_type.iter().map(|stats| {
         let name = printable(stats.event_type.as_str().as_bytes(), EVENT_TYPE);

@@ -1,4 +1,4 @@
-//! Asks before dead letters are discarded, and performs the action.
+//! Checks the arguments, asks before dead letters are discarded, and performs the action.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -14,6 +14,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         Action::List(_) | Action::Stats => output,
         _ => &output.up_to_the_result(),
     };
+    if let Action::Retry(retry) = &args.action
+        && !retry.all
+        && retry.message_ids.is_empty()
+    {
+        return Err(Failure::usage("pass message ids, or --all, or --all --type TYPE"));
+    }
     if let Action::Discard(discard) = &args.action
         && !is_confirmed(discard)?
     {
