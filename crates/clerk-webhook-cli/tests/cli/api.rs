@@ -54,12 +54,14 @@ fn the_introduction_says_what_is_served_and_how_to_import_it() {
         FakeBackendApi::SECRET_KEY.to_owned(),
         expected.instance_id(),
         format!("serves    {} users, ", expected.objects(ObjectKind::User).len()),
-        format!("clerk-webhook backfill --api-url http://{}/v1", api.address),
+        format!("clerk-webhook backfill --api-url http://{}/v1 --database sqlite:app.db", api.address),
         "clerk-webhook scenario team --seed 3 --events 100 --ties".to_owned(),
     ] {
         assert!(text.contains(&part), "{part}: {text}");
     }
     assert_eq!(ids(&api.get("/users?limit=500").json()).len(), expected.objects(ObjectKind::User).len());
+    let everywhere = Api::start(&["--events", "10", "--listen", "0.0.0.0:0"]);
+    assert!(everywhere.address.starts_with("127.0.0.1:"), "{}", everywhere.first);
 }
 
 #[test]

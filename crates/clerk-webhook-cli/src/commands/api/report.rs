@@ -1,6 +1,6 @@
 //! The introduction, and a line for each request.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -110,7 +110,9 @@ pub(super) fn introduce(
     address: SocketAddr,
     seed: u64,
 ) -> Result<(), Failure> {
-    let url = format!("http://{address}/v1");
+    // Clients cannot connect to the address of all interfaces on every system.
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let url = format!("http://{}/v1", SocketAddr::new(ip, address.port()));
     let (key, scenario) = (FakeBackendApi::SECRET_KEY, args.scenario.name());
     let is_served = |kind| !args.without.iter().any(|feature| feature.serves(kind));
     let kinds = KINDS.iter().filter(|(kind, ..)| is_served(*kind));
@@ -144,7 +146,7 @@ pub(super) fn introduce(
         format!("serves    {}{disabled}", served.join(", ")),
         String::new(),
         format!("{QUIET}Import these objects, or send the events that created them:{QUIET:#}"),
-        format!("  CLERK_SECRET_KEY={key} clerk-webhook backfill --api-url {url}"),
+        format!("  CLERK_SECRET_KEY={key} clerk-webhook backfill --api-url {url} --database sqlite:app.db"),
         format!("  clerk-webhook scenario {history}"),
         format!("{QUIET}Press Ctrl-C to stop.{QUIET:#}\n"),
     ] {

@@ -25,7 +25,8 @@ impl Api {
     /// Starts an API, and waits until it has printed its introduction.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut process = command()
-            .args(["api", "--listen", "127.0.0.1:0"])
+            .arg("api")
+            .args(if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
