@@ -89,12 +89,12 @@ fn delivery(args: &Args, name: Option<&str>, after: i64) -> Result<Delivery, Fai
     for set in sets {
         // A misspelled path adds a new member, so a note tells the user that the example lacks this path.
         let is_new = before.as_ref().is_some_and(|event| event.pointer(&set.pointer).is_none());
-        if is_new && !set.pointer.contains("metadata/") {
-            note(format_args!("the example has no {}, so it is added", printable(set.path.as_bytes(), 100)));
-        }
         delivery = delivery
             .try_set(&set.pointer, set.value)
             .map_err(|error| Failure::usage(format_args!("--set {}: {error}", set.path)))?;
+        if is_new && !set.pointer.contains("metadata/") {
+            note(format_args!("the example has no {}, so it is added", printable(set.path.as_bytes(), 100)));
+        }
     }
     Ok(delivery)
 }
