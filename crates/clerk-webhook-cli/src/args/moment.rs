@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use clerk_webhook_core::Timestamp;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 
-/// A point in time: `now`, `-10m` or `+30s` from now, seconds since 1970, or an RFC 3339 date and time.
+/// A point in time: `now`, `-2d`, `-10m` or `+30s` from now, seconds since 1970, or an RFC 3339 date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(pub(crate) Timestamp);
 
@@ -23,7 +23,8 @@ impl FromStr for Moment {
             return Ok(Self(Timestamp::from_secs(seconds)));
         }
         if let Some(offset) = text.strip_prefix(['-', '+'])
-            && let Ok(offset) = offset.parse::<SignedDuration>()
+            && let Ok(offset) = offset.parse::<Span>()
+            && let Ok(offset) = offset.to_duration(SpanRelativeTo::days_are_24_hours())
         {
             let millis = i64::try_from(offset.as_millis()).unwrap_or(i64::MAX);
             let moment = if text.starts_with('-') {
@@ -36,7 +37,7 @@ impl FromStr for Moment {
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(Timestamp::from_millis(moment.as_millisecond())));
         }
-        Err("expected -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z"
+        Err("expected -2d, -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z"
             .to_owned())
     }
 }
@@ -52,10 +53,12 @@ mod tests {
         assert_eq!(moment("2024-05-28T08:00:00Z").as_secs(), 1_716_883_200);
         assert_eq!(moment("2024-05-28T10:00:00+02:00").as_secs(), 1_716_883_200);
         let now = Timestamp::now().as_secs();
-        for (text, offset) in [("-10m", -600), ("+30s", 30), ("-1h 30m", -5400), ("now", 0)] {
+        for (text, offset) in
+            [("-10m", -600), ("+30s", 30), ("-1h 30m", -5400), ("-2d", -172_800), ("now", 0)]
+        {
             assert!((now + offset..=now + offset + 1).contains(&moment(text).as_secs()), "{text}");
         }
-        for text in ["", "soon", "10m", "-", "2024-05-28"] {
+        for text in ["", "soon", "10m", "-", "-2months", "2024-05-28"] {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
     }

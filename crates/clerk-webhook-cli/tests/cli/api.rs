@@ -107,11 +107,13 @@ fn ends_with_success_on_ctrl_c() {
 }
 
 #[test]
-fn says_what_to_do_if_the_port_is_in_use() {
+fn says_what_is_wrong_with_the_address() {
     let api = Api::start(&["--events", "10"]);
     let other = run(&["api", "--events", "10", "--listen", &api.address]);
     assert_eq!(other.code, 2);
     assert!(other.stderr.contains("is in use") && other.stderr.contains("--listen"), "{other:?}");
+    let other = run(&["api", "--listen", ":4011"]);
+    assert!(other.code == 2 && other.stderr.contains("such as 127.0.0.1:4011"), "{other:?}");
 }
 
 fn base64_decoded(text: &str) -> Vec<u8> {

@@ -387,6 +387,7 @@ fn explains_wrong_usage() {
     for (arguments, expected) in [
         (vec!["--port", &port], "--port 0"),
         (vec!["--host", "192.0.2.1", "--port", "0"], "not an address of this machine"),
+        (vec!["--host", "localhost"], "expected an IP address, such as 127.0.0.1"),
         (vec!["--forward", "http://example.com/"], "--allow-remote"),
         (vec!["--forward", "example"], "http://"),
         (vec!["--respond", "99"], "200 to 599"),
@@ -395,6 +396,7 @@ fn explains_wrong_usage() {
         (vec!["--secret", "sk_test_1"], "--secret"),
         (vec!["--limit", "0"], "--limit"),
         (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x")], "cannot create "),
+        (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")], "is a file: pass a folder"),
     ] {
         let output = command().arg("listen").args(&arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

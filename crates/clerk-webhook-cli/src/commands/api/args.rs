@@ -47,7 +47,7 @@ pub(crate) struct Args {
     pub(super) at: Option<usize>,
 
     /// Address to listen on; port 0 selects a free port
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4011")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4011", value_parser = address)]
     pub(super) listen: SocketAddr,
 
     /// Respond with 429 after this number of requests in 10 s [default without a number: 100]
@@ -68,6 +68,10 @@ pub(crate) struct Args {
     /// Turn a feature of the instance off; repeatable
     #[arg(long, value_name = "FEATURE", value_enum)]
     pub(super) without: Vec<Feature>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:4011")
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

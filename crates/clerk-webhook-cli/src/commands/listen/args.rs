@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Address to listen on
     ///
     /// Other machines can send to an address that is not a loopback address, but cannot open the page.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = host)]
     pub(super) host: IpAddr,
 
     /// Path that accepts deliveries [default: any path]
@@ -77,6 +77,10 @@ pub(crate) struct Args {
     /// Maximum size of a body, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 2 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub(super) max_body: u32,
+}
+
+fn host(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address, such as 127.0.0.1")
 }
 
 fn path(text: &str) -> Result<String, String> {

@@ -42,6 +42,9 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
     };
     let forward = args.forward.as_deref().map(|url| Forward::new(args.remote.endpoint(url)?)).transpose()?;
     if let Some(folder) = &args.record {
+        if folder.is_file() {
+            return Err(Failure::usage(format_args!("{} is a file: pass a folder", folder.display())));
+        }
         fs::create_dir_all(folder)
             .map_err(|error| Failure::usage(format_args!("cannot create {}: {error}", folder.display())))?;
     }
