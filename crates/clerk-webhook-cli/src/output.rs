@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -85,6 +85,13 @@ impl Output {
 pub(crate) fn note(text: impl fmt::Display) {
     // A note that cannot be printed does not fail the command.
     let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);
+}
+
+/// Tells the user that the command waits for input, if standard input is a terminal.
+pub(crate) fn note_terminal_input() {
+    if io::stdin().is_terminal() {
+        note("reading standard input; Ctrl-D ends it");
+    }
 }
 
 /// Escapes text from the network for a terminal, and cuts it after `limit` characters.

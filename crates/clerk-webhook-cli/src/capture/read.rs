@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::request::{Capture, Captures, Unreadable};
 use super::{curl, http_file, objects, recorded};
 use crate::failure::Failure;
+use crate::output::note_terminal_input;
 
 /// The maximum size of a file, in bytes. Webhooks are far smaller.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -124,6 +125,7 @@ pub(crate) fn contents(path: &Path) -> Result<(String, Bytes), Failure> {
 
 fn read_bytes(path: &Path) -> Result<(String, Bytes), String> {
     let (place, reader): (String, Box<dyn io::Read>) = if path == Path::new("-") {
+        note_terminal_input();
         ("standard input".to_owned(), Box::new(io::stdin()))
     } else {
         let file =

@@ -9,6 +9,8 @@ use clerk_webhook_test::SECRET;
 use clerk_webhook_tests::say;
 
 use crate::support::folder::File;
+#[cfg(target_os = "linux")]
+use crate::support::process::on_terminal;
 use crate::support::process::{finish, run_with};
 
 /// A body with all characters that a shell could interpret.
@@ -27,6 +29,16 @@ fn printed_headers_verify() {
     let [id, timestamp, signature] = [headers[0].1, headers[1].1, headers[2].1];
     let parts = ["verify", "--body", "-", "--id", id, "--timestamp", timestamp, "--signature", signature];
     assert_eq!(run_with(&parts, Some(SECRET), BODY.as_bytes()).code, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn says_that_it_reads_from_a_terminal() {
+    let program = env!("CARGO_BIN_EXE_clerk-webhook");
+    for arguments in [format!("sign --secret {SECRET}"), "secret check -".to_owned()] {
+        let run = on_terminal(&format!("'{program}' {arguments}"), "{}\n\u{4}");
+        assert!(run.stdout.contains("reading standard input; Ctrl-D ends it"), "{run:?}");
+    }
 }
 
 #[test]

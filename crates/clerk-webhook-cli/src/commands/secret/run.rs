@@ -10,8 +10,8 @@ use super::args::{Action, Args};
 use super::report::write;
 use crate::args::secrets::{SecretArgs, SecretText};
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::output::style::QUIET;
+use crate::output::{Output, note_terminal_input};
 use crate::secret_check;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -63,6 +63,7 @@ fn check(output: &Output, text: Option<SecretText>, secrets: &SecretArgs) -> Res
 fn standard_input() -> Result<Zeroizing<String>, Failure> {
     /// The maximum size of standard input, in bytes. This is enough for hundreds of secrets.
     const MAX_BYTES: u64 = 64 * 1024;
+    note_terminal_input();
     let mut text = Zeroizing::new(String::new());
     io::stdin()
         .take(MAX_BYTES)
