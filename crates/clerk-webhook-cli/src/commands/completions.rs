@@ -6,8 +6,10 @@ use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   clerk-webhook completions bash \\
       > ~/.local/share/bash-completion/completions/clerk-webhook
+  mkdir -p ~/.zfunc
   clerk-webhook completions zsh > ~/.zfunc/_clerk-webhook
   clerk-webhook completions fish > ~/.config/fish/completions/clerk-webhook.fish";
 

@@ -137,6 +137,10 @@ fn generates_completions_for_every_shell() {
         }
     }
     assert_eq!(run(&["completions", "cmd"]).code, 2);
+    let help = run(&["completions", "--help"]).stdout;
+    for folder in ["~/.local/share/bash-completion/completions", "~/.zfunc"] {
+        assert!(help.contains(&format!("mkdir -p {folder}\n")), "{help}");
+    }
 }
 
 #[test]
