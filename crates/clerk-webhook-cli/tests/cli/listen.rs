@@ -279,6 +279,8 @@ fn forwards_deliveries_unchanged() {
     let answer = listener.post("/webhooks/clerk", &headers, &delivery.body());
     assert_eq!((answer.status, answer.body.as_str()), (409, "busy"));
     assert_eq!((answer.header("retry-after"), answer.header("x-own")), (Some("7"), Some("1")));
+    // HTML of the endpoint must not run on the listener's page.
+    assert_eq!(answer.header("content-security-policy"), Some("sandbox"));
 
     let request = String::from_utf8(sink.request().bytes).unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();

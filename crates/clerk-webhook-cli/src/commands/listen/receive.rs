@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use clerk_webhook_core::{Answer, Outcome, ReceiveError, Timestamp};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -225,6 +225,8 @@ fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body
             remove_hop_by_hop(&mut headers);
             response.headers_mut().remove(CONTENT_TYPE);
             response.headers_mut().extend(headers);
+            // HTML of the endpoint must not run as a part of the listener's page, which has the same origin.
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
             response
         }
         Err(error) => {

@@ -84,6 +84,7 @@ fn prints_no_secret() {
             .env("DATABASE_URL", "postgres://hidden:hidden@db:6543/app?sslpassword=hidden")
             .env("CLERK_SECRET_KEY", KEY)
             .env("CLERK_WEBHOOK_ADMIN_TOKEN_FILE", "token")
+            .env("CLERK_WEBHOOK_FORWARD_TO", "http://10.0.0.7:3000/hook?token=hidden")
             .env("CLERK_WEBHOOK_FORWARD_SECRET", "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC");
         if json {
             command.arg("--json");
@@ -91,6 +92,7 @@ fn prints_no_secret() {
         let run = finish(&mut command, b"");
         assert_eq!(run.code, 0, "{run:?}");
         assert!(run.stdout.contains("postgres://db:6543/app"), "{}", run.stdout);
+        assert!(run.stdout.contains("http://10.0.0.7:3000/hook"), "{}", run.stdout);
         assert!(run.stdout.contains("CLERK_WEBHOOK_ADMIN_TOKEN_FILE"), "{}", run.stdout);
         for hidden in ["hidden", &SECRET[6..], &KEY[8..], "Ypq3"] {
             assert!(!run.stdout.contains(hidden), "{hidden}: {}", run.stdout);

@@ -188,7 +188,7 @@ async fn send_events(
     let hello = json!({
         "endpoint": listener.endpoint,
         "secrets": listener.judge.secrets().len(),
-        "forward": listener.forward.as_ref().map(|forward| forward.endpoint().to_string()),
+        "forward": listener.forward.as_ref().map(|forward| forward.endpoint().redacted()),
         "continues": seen.is_some(),
         "limit": listener.history.limit(),
     });

@@ -135,7 +135,7 @@ fn read(reader: &mut Reader, args: &Args) -> Option<Config> {
     let reconcile_every = reader.value(names::RECONCILE_EVERY, (Some(DAY), "24h"), values::interval_or_off);
     let pool = reader.value(names::POOL, (10, "10"), values::pool);
     let db_wait = reader.value(names::DB_WAIT, (Duration::from_secs(30), "30s"), values::duration);
-    let endpoint = reader.optional(names::FORWARD_TO, values::forward);
+    let endpoint = reader.endpoint(names::FORWARD_TO, values::forward);
     let forward_secret = reader.secret(names::FORWARD_SECRET, SecretSource::new);
     let notify = reader.value(names::NOTIFY, (None, "off"), values::channel);
     if notify.is_some() && is_sqlite {

@@ -3,6 +3,7 @@
 use super::names::{Kind, Name};
 use super::print::Shown;
 use super::sources::{Found, Origin, Sources};
+use crate::send::endpoint::Endpoint;
 
 pub(super) struct Reader {
     pub(super) sources: Sources,
@@ -39,6 +40,30 @@ impl Reader {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.value(name, (None, ""), |text| parse(text).map(Some))
+    }
+
+    /// Returns an endpoint, or `None` if it is missing or has a problem. Its query, which can contain a token, is not
+    /// shown.
+    pub(super) fn endpoint(
+        &mut self,
+        name: Name,
+        parse: impl FnOnce(&str) -> Result<Endpoint, String>,
+    ) -> Option<Endpoint> {
+        let Some(found) = self.find(name) else {
+            self.show(name, "", &Origin::Default);
+            return None;
+        };
+        match parse(found.text.trim()) {
+            Ok(endpoint) => {
+                self.show(name, &endpoint.redacted(), &found.origin);
+                Some(endpoint)
+            }
+            Err(problem) => {
+                self.shown.push(Shown::redacted(name.key, &found.origin));
+                self.problems.push(format!("{}: {problem}", found.origin));
+                None
+            }
+        }
     }
 
     /// Returns a secret, or `None` if it is missing or has a problem. The value is not shown.
