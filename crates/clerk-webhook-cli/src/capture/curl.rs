@@ -37,8 +37,8 @@ pub(super) fn read(place: &str, text: &str) -> Result<Capture, String> {
             "-d" | "--data" | "--data-ascii" | "--data-binary" | "--json" => data.push(match value() {
                 file if file.starts_with('@') => {
                     return Err(format!(
-                        "the body of the curl command is in the file {}: pass this file to `clerk-webhook verify` with --body, and the headers \
-                         with --id, --timestamp and --signature",
+                        "the body of the curl command is in the file {}: pass this file to `clerk-webhook verify` with --body, \
+                         and the headers with --id, --timestamp and --signature",
                         file.trim_start_matches('@')
                     ));
                 }

@@ -117,8 +117,9 @@ fn requests(value: &RawValue, level: usize) -> Result<Vec<Capture>, String> {
     match members.text("type").as_deref() {
         Some("event") | None => no_headers(),
         Some(kind) if kind.contains('.') => Err(
-            "is the body of an event without its headers. To verify the body, pass the file to `clerk-webhook verify` with \
-             --body, and the headers with --id, --timestamp and --signature. To send your own body, use `clerk-webhook trigger --file`"
+            "is the body of an event without its headers. To verify the body, pass the file to `clerk-webhook verify` \
+             with --body, and the headers with --id, --timestamp and --signature. To send your own body, use \
+             `clerk-webhook trigger --file`"
                 .to_owned(),
         ),
         Some(_) => Ok(Vec::new()),

@@ -60,9 +60,9 @@ causes! {
     MalformedTimestamp = "malformed_timestamp",
         "Send the timestamp in whole seconds since 1970, as digits without a sign or leading zeros.";
     TimestampTooOld = "timestamp_too_old",
-        "If the delivery has just been received, correct this machine's clock. For an older capture, use `clerk-webhook \
-         verify` with the time of its receipt as --now, or with --any-age. Retries by Svix and resends from the Clerk Dashboard have a new \
-         timestamp and a new signature.";
+        "If the delivery has just been received, correct this machine's clock. For an older capture, use \
+         `clerk-webhook verify` with the time of its receipt as --now, or with --any-age. Retries by Svix and resends \
+         from the Clerk Dashboard have a new timestamp and a new signature.";
     TimestampTooNew = "timestamp_too_new", "Correct this machine's clock or the sender's clock.";
     SignedBodyOnly = "signed_body_only", "Sign <id>.<timestamp>.<body>.";
     SignedWithoutId = "signed_without_id",
