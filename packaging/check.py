@@ -118,7 +118,8 @@ def pods_have_their_parts() -> None:
     spec = pods()
     first, container = spec["initContainers"][0], spec["containers"][0]
     check(first["args"][:2] == ["db", "migrate"], "kubernetes.yaml: the init container does not migrate")
-    for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+    for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+        check(container[probe]["httpGet"]["port"] == "admin", f"kubernetes.yaml: {probe} does not ask the admin listener")
         check(container[probe]["httpGet"]["path"] == path, f"kubernetes.yaml: {probe} does not ask {path}")
     check(spec["securityContext"]["runAsUser"] == 65532, "kubernetes.yaml: the pod does not run as user 65532")
     drain = next((item["value"] for item in container["env"] if item["name"] == "CLERK_WEBHOOK_DRAIN"), "0s")

@@ -18,7 +18,7 @@ pub(crate) fn message() -> MessageId {
     text.parse().expect("the id is valid")
 }
 
-/// Returns the prefix, `_`, and a KSUID, which begins with its time. Until the year 2047, its first character is a digit.
+/// Returns the prefix, `_`, and a KSUID, which begins with its time. Until 2051, its first character is a digit.
 pub(crate) fn ksuid(prefix: &str, time: Timestamp, random: u128) -> String {
     let seconds = u32::try_from(time.as_secs() - KSUID_EPOCH).unwrap_or(0);
     let part = |shift: u32| (random >> shift) as u32;

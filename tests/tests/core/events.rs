@@ -156,6 +156,7 @@ fn distinguishes_invalid_json_from_other_json() {
         b"{",
         b"{\"type\":\"x\",\"data\":{}",
         b"{\"type\":\"x\",\"data\":{}} x",
+        b"{\"data\":{}} x",
         b"{\"type\":\"\xff\",\"data\":{}}",
         b"\xef\xbb\xbf{\"type\":\"x\",\"data\":{}}",
         b"\0\0",

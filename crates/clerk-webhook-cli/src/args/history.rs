@@ -32,7 +32,7 @@ pub(crate) struct HistoryArgs {
 
     /// Start of the history [default: 2026-01-01T00:00:00Z]
     ///
-    /// Accepts -2h (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z. With the default, the
+    /// Accepts -2d or -2h (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z. With the default, the
     /// same seed generates the same bytes.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) start: Option<Moment>,

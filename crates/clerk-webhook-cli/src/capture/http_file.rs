@@ -8,8 +8,8 @@ use super::request::Capture;
 
 /// What to do with a file that is not a request.
 pub(super) const CONVERT: &str = "Write the request as a line such as POST /webhooks/clerk HTTP/1.1, the headers, an empty line, and the \
-                       exact body. To verify only a body, use `clerk-webhook verify --body`. To send your own body, use \
-                       `clerk-webhook trigger --file`";
+                       exact body. To verify a body, pass it to `clerk-webhook verify` with --body, and the headers with --id, \
+                       --timestamp and --signature. To send your own body, use `clerk-webhook trigger --file`";
 
 /// Headers that show that lines are a request, even without a request line.
 const USUAL: [&str; 5] = ["accept", "content-length", "content-type", "host", "user-agent"];

@@ -12,7 +12,7 @@ pub(crate) fn why(error: &sqlx::Error) -> String {
     let reason = match error {
         // SQLITE_BUSY.
         sqlx::Error::Database(error) if error.message() == "database is locked" => {
-            "the database is locked: another process is writing to it. Wait until it ends, then run the command again"
+            "the database is locked: another process is writing to it. Try again when it has finished"
                 .to_owned()
         }
         sqlx::Error::Database(error) => error.message().to_owned(),

@@ -35,7 +35,7 @@ pub(crate) async fn create_schema(connection: &mut PgConnection, schema: &str) -
         let code = error.as_database_error().and_then(|error| error.code());
         // Insufficient privilege.
         let advice = match code.as_deref() {
-            Some("42501") => ". Connect as a role that may create schemas, or let the owner create it.",
+            Some("42501") => ". Connect as a role that may create schemas, or let the owner of the database create the schema.",
             _ => "",
         };
         Failure::network(format_args!("cannot create the schema {schema}: {}{advice}", why(&error)))

@@ -7,7 +7,7 @@ use super::Prefix;
 use crate::database::why;
 use crate::failure::Failure;
 
-/// Returns the failure for the error of an import, a comparison, or a refresh. `instance` is the one of the settings.
+/// Returns the failure for the error of an import, a comparison, or a refresh. `instance` is the instance in the settings.
 pub(crate) fn explain(error: &ImportError, prefix: &Prefix, instance: Option<&str>) -> Failure {
     match error {
         ImportError::Api(error) => {
@@ -26,8 +26,8 @@ pub(crate) fn explain(error: &ImportError, prefix: &Prefix, instance: Option<&st
         ImportError::Sync(error) => explain_sync(error, prefix),
         ImportError::OtherInstance { tables, key, .. } if instance == Some(tables.as_str()) => {
             Failure::Refused(format!(
-                "CLERK_SECRET_KEY belongs to {key}, but --instance is {tables}. Nothing was written. Use the key of \
-                 {tables}, or remove --instance."
+                "CLERK_SECRET_KEY belongs to {key}, but --instance or CLERK_INSTANCE_ID is {tables}. Nothing was written. \
+                 Use the key of {tables}, or remove this setting."
             ))
         }
         ImportError::OtherInstance { tables, key, .. } => Failure::Refused(format!(

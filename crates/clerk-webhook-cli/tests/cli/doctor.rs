@@ -202,7 +202,7 @@ fn checks_the_secret() {
     }
     let run = run_with(&["doctor", &url, "--send", "--json"], None, b"");
     assert_eq!((run.code, finding(&findings(&run), "signed")), (1, ("bad", "no_secret")), "{run:?}");
-    assert!(run.stdout.contains("not sent: --send needs the signing secret"), "{run:?}");
+    assert!(run.stdout.contains("not sent: --send needs a valid signing secret"), "{run:?}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ async fn lists_dead_letters_of_one_type_behind_newer_ones() {
     let run = application.run(&["list", "--type", "user.create"]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (0, "no dead letters in the scope clerk of the type user.create; did you mean user.created?\n")
+        (0, "the scope clerk has no dead letters of the type user.create; did you mean user.created?\n")
     );
 }
 
@@ -125,10 +125,10 @@ async fn says_that_no_dead_letters_exist() {
     let application = Application::new("empty").await;
     application.add("msg_1", "user.created", "{}").await;
     for (args, expected) in [
-        (&["list"][..], "no dead letters in the scope clerk\n"),
-        (&["retry", "--all"], "no dead letters in the scope clerk\n"),
-        (&["list", "--scope", "other"], "no dead letters in the scope other\n"),
-        (&["stats", "--scope", "other"], "no events in the scope other\n"),
+        (&["list"][..], "the scope clerk has no dead letters\n"),
+        (&["retry", "--all"], "the scope clerk has no dead letters\n"),
+        (&["list", "--scope", "other"], "the scope other has no dead letters\n"),
+        (&["stats", "--scope", "other"], "the scope other has no events\n"),
     ] {
         let run = application.run(args);
         assert_eq!((run.code, run.stdout.as_str()), (0, expected), "{run:?}");
@@ -242,7 +242,7 @@ async fn retries_all_dead_letters_or_those_of_a_type() {
     let run = application.run(&["retry", "--all", "--type", "user.create"]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (0, "no dead letters in the scope clerk of the type user.create; did you mean user.created?\n")
+        (0, "the scope clerk has no dead letters of the type user.create; did you mean user.created?\n")
     );
     let run = application.run(&["retry", "--all", "--type", "user.created"]);
     assert_eq!(

@@ -62,7 +62,7 @@ where
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let envelope = deserializer.deserialize_map(EnvelopeVisitor(data))?;
     deserializer.end()?;
-    Ok(envelope)
+    envelope.ok_or_else(|| serde_json::Error::missing_field("type"))
 }
 
 /// Returns the type if the body ends with `"type":"…"}`.
@@ -84,7 +84,8 @@ fn type_at_tail(body: &str) -> Option<&str> {
 struct EnvelopeVisitor<S>(S);
 
 impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for EnvelopeVisitor<S> {
-    type Value = Envelope<'de, S::Value>;
+    /// `None` if the type is missing.
+    type Value = Option<Envelope<'de, S::Value>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -110,13 +111,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for EnvelopeVisitor<S> {
                 }
             }
         }
-        Ok(Envelope {
-            event_type: event_type.ok_or_else(|| A::Error::missing_field("type"))?,
-            data,
-            occurred_at,
-            instance_id,
-            attributes,
-        })
+        Ok(event_type.map(|event_type| Envelope { event_type, data, occurred_at, instance_id, attributes }))
     }
 }
 

@@ -93,7 +93,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The API can list no object only if none exists all the time.
+    /// The API can list no object only if no object existed during the whole comparison.
     fn check_empty(&mut self, at: Millis, clerk: &Clerk, kind: ObjectKind, began: Millis) {
         let facts = clerk.facts();
         let staleness = if clerk.stale { STALENESS } else { 0 };
@@ -173,7 +173,7 @@ impl Checker<'_> {
     }
 }
 
-/// Returns whether an object or one of its owners was deleted until a time.
+/// Returns whether an object or one of its owners was deleted at or before a time.
 fn has_ended(facts: &[Fact], fact: &Fact, at: Millis) -> bool {
     facts.iter().any(|other| {
         let ends = |id: &String| *id == other.id;

@@ -68,9 +68,10 @@ fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> WireRe
     })
 }
 
-/// Expects the vector's verdict. An authentic delivery is an event if its body is a JSON object.
+/// Expects the vector's verdict. An authentic delivery is an event if its body is a JSON object whose type is a string.
 fn judged(case: Case, vector: &Vector, delivery: &WireRequest) -> Case {
-    let is_event = || serde_json::from_slice::<Value>(&vector.body()).is_ok_and(|event| event.is_object());
+    let is_event =
+        || serde_json::from_slice::<Value>(&vector.body()).is_ok_and(|event| event["type"].is_string());
     let outcome = match vector.reason.as_deref() {
         None if is_event() => return case.accepts(delivery),
         None => Outcome::NotAnEvent,

@@ -1,6 +1,6 @@
 //! The introduction, and a line for each request.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -110,8 +110,12 @@ pub(super) fn introduce(
     address: SocketAddr,
     seed: u64,
 ) -> Result<(), Failure> {
-    // Clients cannot connect to the address of all interfaces on every system.
-    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    // `backfill` refuses the address of all interfaces.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
     let url = format!("http://{}/v1", SocketAddr::new(ip, address.port()));
     let (key, scenario) = (FakeBackendApi::SECRET_KEY, args.scenario.name());
     let is_served = |kind| !args.without.iter().any(|feature| feature.serves(kind));

@@ -173,8 +173,8 @@ impl Examination<'_> {
             None if args.send => Check::bad(
                 "signed",
                 "no_secret",
-                "not sent: --send needs the signing secret",
-                "set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret-file",
+                "not sent: --send needs a valid signing secret",
+                "set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's secret, or pass --secret-file",
             ),
             None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;

@@ -53,7 +53,7 @@ pub(super) fn list(
     let which = printable(which.unwrap_or_default().as_bytes(), 2 * ERROR_IN_LIST);
     let shown = u64::try_from(letters.len()).unwrap_or(u64::MAX);
     if letters.is_empty() {
-        return output.line(format_args!("no dead letters in the scope {scope}{which}"));
+        return output.line(format_args!("the scope {scope} has no dead letters{which}"));
     }
     // The total is older than the list, so it can be smaller.
     let line = if total > shown {
@@ -140,7 +140,7 @@ pub(super) fn retried_all(
     let of_type = event_type.map(|name| format!(" of the type {name}")).unwrap_or_default();
     let which = printable(format!("{of_type}{hint}").as_bytes(), 2 * ERROR_IN_LIST);
     match retried {
-        0 => output.line(format_args!("no dead letters in the scope {scope}{which}")),
+        0 => output.line(format_args!("the scope {scope} has no dead letters{which}")),
         _ => output.line(format_args!(
             "{GOOD}ok{GOOD:#}    {} retried{which}",
             counted(retried, "dead letter", "dead letters")
@@ -174,7 +174,7 @@ pub(super) fn stats(output: &Output, scope: &str, stats: &QueueStats) -> Result<
         }));
     }
     if [stats.ready, stats.running, stats.dead] == [0; 3] {
-        return output.line(format_args!("no events in the scope {scope}"));
+        return output.line(format_args!("the scope {scope} has no events"));
     }
     let rows = stats.by_type.iter().map(|stats| {
         let name = printable(stats.event_type.as_str().as_bytes(), EVENT_TYPE);

@@ -67,7 +67,7 @@ pub(crate) struct Args {
 
     /// Send only requests signed since this time, such as -2h
     ///
-    /// Accepts -2h (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
+    /// Accepts -2d or -2h (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) since: Option<Moment>,
 

@@ -293,7 +293,8 @@ impl Tally {
         let is_answered = self.latencies.len() as u64 == self.attempts;
         if let (Some(label), 1, true) = (self.outcomes.keys().next(), self.outcomes.len(), is_answered) {
             lines.push(format!(
-                "Each response is {label}. `clerk-webhook trigger user.created` with the same URL and secret explains it."
+                "Every attempt had the outcome {label}. To see why, run `clerk-webhook trigger user.created` with the same \
+                 URL and secret."
             ));
         }
         if self.aborted > 0 {

@@ -79,7 +79,7 @@ pub(crate) struct Args {
 
     /// Time of the signature, such as -10m
     ///
-    /// Accepts -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
+    /// Accepts -2d, -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
     /// Time at which to check the age [default: the time of receipt in a recording, else now]
     ///
-    /// Accepts now, -10m (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z. `clerk-webhook
+    /// Accepts now, -2d or -10m (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z. `clerk-webhook
     /// listen --record` writes recordings.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) now: Option<Moment>,

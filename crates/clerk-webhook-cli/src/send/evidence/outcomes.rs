@@ -93,7 +93,7 @@ fn explain(outcome: Outcome) -> (&'static str, Option<&'static str>) {
             "look for a slow handler. A handler that blocks its thread cannot renew its lease",
         ),
         Outcome::NotAnEvent => (
-            "the signature is valid, but the body is not a JSON object with a type and data",
+            "the signature is valid, but the body is not a JSON object whose `type` is a string",
             "check the body that was sent",
         ),
         Outcome::BodyTooLarge => {

@@ -175,7 +175,8 @@ async fn refuses_the_key_of_another_instance() {
     let clerk = clerk(&history, 60).await;
     let run = tables.with(&clerk, &["backfill", "--instance", "ins_mine"]);
     assert_eq!(run.code, 5, "{run:?}");
-    let expected = format!("belongs to {}, but --instance is ins_mine.", clerk.fake.instance_id());
+    let expected =
+        format!("belongs to {}, but --instance or CLERK_INSTANCE_ID is ins_mine.", clerk.fake.instance_id());
     assert!(run.stderr.contains(&expected), "{run:?}");
     assert_eq!(tables.rows("users"), (0, 0));
     assert_eq!(tables.with(&clerk, &["backfill", "--tables", "users"]).code, 0);

@@ -127,7 +127,10 @@ async fn says_who_can_unlock_the_database_or_create_the_schema() {
     let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let run = tables.run(&["db", "forget-email", "nobody@nowhere.test", "--yes"]);
     assert_eq!(run.code, 3, "{run:?}");
-    assert!(run.stderr.contains("another process is writing to it. Wait until it ends"), "{run:?}");
+    assert!(
+        run.stderr.contains("another process is writing to it. Try again when it has finished"),
+        "{run:?}"
+    );
     lock.rollback().await.unwrap();
 
     let Some(mut url) = servers::postgres("a missing privilege") else { return };

@@ -25,9 +25,15 @@ const LARGE_ONE_IN: u64 = 20;
 /// bytes.
 const SMALL: usize = 4 * 1024;
 
-/// Bodies that are not events. An event without a type is not among them, because it is accepted.
-const NOT_EVENTS: [&str; 5] =
-    ["", "not JSON", "[]", r#"{"data":{},"type":7}"#, r#"{"type":"user.created","data":{"id":"user_"#];
+/// Bodies that are not events.
+const NOT_EVENTS: [&str; 6] = [
+    "",
+    "not JSON",
+    "[]",
+    r#"{"data":{}}"#,
+    r#"{"data":{},"type":7}"#,
+    r#"{"type":"user.created","data":{"id":"user_"#,
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -53,6 +53,8 @@ function moment(millis) {
 
 const kind = (delivery) => ({ refused: "bad", unverified: "odd" })[delivery.origin] ?? "good";
 const typeOf = (delivery) => delivery.type || "(no type)";
+// The listener has no handler, so it only verifies.
+const outcomeOf = (delivery) => delivery.outcome === "processed" ? "verified" : delivery.outcome;
 
 async function copy(text, button) {
   let label = "Copied";
@@ -82,7 +84,7 @@ function row(delivery) {
     make("a", { className: "row", href: `#${delivery.number}` },
       make("span", { className: "time" }, clock(delivery.received_at)),
       make("span", { className: "type", title: typeOf(delivery) }, ...typeOf(delivery).match(/[^.]*\.|[^.]+/g).flatMap((part) => [part, make("wbr")])),
-      make("span", { className: "outcome" }, badge(delivery.outcome, kind(delivery))),
+      make("span", { className: "outcome" }, badge(outcomeOf(delivery), kind(delivery))),
       make("span", { className: "number" }, delivery.lag_ms === null ? "" : duration(delivery.lag_ms)),
       make("span", { className: "number" }, size(delivery.bytes)),
       make("span", { className: "more" }, make("span", { className: "id" }, delivery.id ?? "(no id)"), marks)));
@@ -136,7 +138,7 @@ function matches(delivery) {
   const outcome = find("outcome").value;
   if (type && typeOf(delivery) !== type) return false;
   if (outcome && (outcome === "refused") !== (delivery.origin === "refused")) return false;
-  const words = [typeOf(delivery), delivery.id, delivery.outcome, delivery.object?.id, delivery.path];
+  const words = [typeOf(delivery), delivery.id, outcomeOf(delivery), delivery.object?.id, delivery.path];
   return !text || words.some((word) => word?.toLowerCase().includes(text));
 }
 
@@ -213,7 +215,7 @@ function close() {
 
 function show({ delivery, headers, payload, payload_is_cut: isCut }) {
   const title = make("header", {}, backButton(), make("h2", {}, typeOf(delivery)),
-    badge(delivery.outcome, kind(delivery)),
+    badge(outcomeOf(delivery), kind(delivery)),
     badge(delivery.status === null ? "no response" : `response ${delivery.status}`));
   const resend = make("button", { type: "button", className: "main", id: "resend", disabled: !about.forward, title: about.forward ? `to ${about.forward}` : "" }, "Resend");
   resend.onclick = () => send(delivery, resend);
