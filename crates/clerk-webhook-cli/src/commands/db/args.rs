@@ -46,8 +46,8 @@ Examples:
 
 const EXAMPLES_OF_FORGET_USER: &str = "\
 Erases the user's row, addresses, phone numbers, and external accounts, and the invitations and waitlist entries with one of \
-the addresses. Tombstones with the ids remain. Later events and imports do not restore the user. A user without a row gets a tombstone \
-too, so check the id: later events about it are ignored.
+the addresses. Tombstones with the ids remain. Later events and imports do not restore the user. If the user has no row, the command \
+writes a tombstone too, and later events about this user are ignored. So check the id first.
 
 Examples:
   clerk-webhook db forget-user user_2fAqQ8Xp9Jc3kLm7Vt
